@@ -1,0 +1,1 @@
+"""Radicale plugins and the Application subclass that put Radicale in front of Tagwerk."""

@@ -1,0 +1,1 @@
+"""WebDAV, CalDAV and CardDAV.  XML lives here and nowhere else."""

@@ -1,0 +1,1 @@
+"""The ASGI application: bodies, limits, compression, well-known addresses."""

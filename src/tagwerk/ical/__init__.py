@@ -1,0 +1,1 @@
+"""iCalendar: what an object means (RFC 5545).  Pure: no I/O, no clock."""
