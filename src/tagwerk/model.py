@@ -111,8 +111,9 @@ class Facts:
     `floating`: some of its times have no zone; they are counted as if they were UTC,
     and whoever asks must widen the question by a day and look again.
 
-    `spans` packs the occurrences of a VEVENT that begin before `spans_until`: signed
-    little-endian 64-bit pairs of start and end, sorted.  None: not computed, look inside.
+    `spans` packs the occurrences of a VEVENT that touch the time from `spans_from` to
+    `spans_until`: signed little-endian 64-bit pairs of start and end, sorted.  Questions
+    about any other time must look inside.  None: not computed, look inside.
 
     `search` holds the text of the object folded for comparison (`tagwerk.contentline`
     users must fold the needle the same way); it may contain more than a filter asks
@@ -126,6 +127,7 @@ class Facts:
     floating: bool = False
     busy: Busy = Busy.MIXED
     spans: bytes | None = None
+    spans_from: int = ALWAYS
     spans_until: int = ALWAYS
     search: str = ""
 

@@ -1,0 +1,160 @@
+"""Collections and their bindings: what there is, and where somebody sees it (DESIGN, Data model)."""
+
+from __future__ import annotations
+
+import secrets
+
+from tagwerk.errors import Conflict, NotFound
+from tagwerk.model import (
+    Access,
+    Binding,
+    BindingId,
+    Collection,
+    CollectionId,
+    Kind,
+    Modseq,
+    PrincipalId,
+)
+from tagwerk.store.engine import Row, Transaction, new_id
+
+CALENDAR_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
+"""What a calendar holds where its creator did not say (RFC 4791 5.2.3)."""
+
+_BINDING = (
+    "SELECT b.id, b.principal_id, b.name, b.access, c.id, c.kind, c.owner_id, c.epoch, c.modseq,"
+    " c.min_modseq, c.components, c.created, c.modified"
+    " FROM binding b JOIN collection c ON c.id = b.collection_id"
+)
+
+
+def create_collection(
+    txn: Transaction,
+    owner: PrincipalId,
+    *,
+    name: str,
+    kind: Kind,
+    now: int,
+    components: tuple[str, ...] = (),
+) -> Binding:
+    """Create an empty collection and bind it into its owner's home as `name`.
+
+    A collection of the same name that was deleted is no obstacle, and its sync tokens
+    do not fit the new one: the epoch differs.
+
+    Raises:
+        Conflict: the home has something of that name.
+    """
+    if find_binding_of(txn, owner, name) is not None:
+        raise Conflict(f"There is a collection {name!r} already.")
+    if kind is Kind.CALENDAR and not components:
+        components = CALENDAR_COMPONENTS
+    collection = Collection(
+        CollectionId(new_id()), kind, owner, new_epoch(), Modseq(1), Modseq(0), components, now, now
+    )
+    txn.execute(
+        "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (collection.id, kind.value, owner, collection.epoch, 1, 0, ",".join(components), now, now),
+    )
+    txn.execute("DELETE FROM binding WHERE principal_id = ? AND name = ? AND removed", (owner, name))
+    binding = Binding(BindingId(new_id()), owner, name, Access.OWNER, collection)
+    txn.execute(
+        "INSERT INTO binding (id, principal_id, name, collection_id, access, status, created, removed)"
+        " VALUES (?, ?, ?, ?, ?, 'accepted', ?, ?)",
+        (binding.id, owner, name, collection.id, Access.OWNER.value, now, False),
+    )
+    return binding
+
+
+def find_binding(txn: Transaction, principal: str, name: str) -> Binding | None:
+    """What the principal called `principal` sees as `name`."""
+    row = txn.row(
+        _BINDING + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND NOT b.removed",
+        (principal, name),
+    )
+    return None if row is None else _binding(row)
+
+
+def find_binding_of(txn: Transaction, principal: PrincipalId, name: str) -> Binding | None:
+    """What `principal` sees as `name`."""
+    row = txn.row(_BINDING + " WHERE b.principal_id = ? AND b.name = ? AND NOT b.removed", (principal, name))
+    return None if row is None else _binding(row)
+
+
+def bindings_of(txn: Transaction, principal: PrincipalId) -> list[Binding]:
+    """Everything in the principal's home, oldest first."""
+    rows = txn.rows(_BINDING + " WHERE b.principal_id = ? AND NOT b.removed ORDER BY b.created, b.name", (principal,))
+    return [_binding(row) for row in rows]
+
+
+def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
+    """The collection as it is now; nobody else changes it until the transaction ends.
+
+    Raises:
+        NotFound: it was deleted in the meantime.
+    """
+    row = txn.row(
+        "SELECT id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified"
+        " FROM collection WHERE id = ?" + txn.for_update,
+        (collection,),
+    )
+    if row is None:
+        raise NotFound("The collection is gone.")
+    return _collection(row)
+
+
+def next_modseq(txn: Transaction, collection: CollectionId, *, now: int) -> Modseq:
+    """Take the next value of the collection's change counter.
+
+    The statement locks the collection's row until the transaction ends, so values
+    become visible in the order in which they were taken.
+    """
+    row = txn.row(
+        "UPDATE collection SET modseq = modseq + 1, modified = ? WHERE id = ? RETURNING modseq",
+        (now, collection),
+    )
+    if row is None:
+        raise NotFound("The collection is gone.")
+    return Modseq(row[0])
+
+
+def delete_collection(txn: Transaction, collection: CollectionId) -> None:
+    """Delete a collection with its objects; every home keeps the name of its binding as removed."""
+    txn.execute("UPDATE binding SET removed = ? WHERE collection_id = ? AND NOT removed", (True, collection))
+    txn.execute("DELETE FROM object WHERE collection_id = ?", (collection,))
+    if not txn.execute("DELETE FROM collection WHERE id = ?", (collection,)):
+        raise NotFound("The collection is gone.")
+
+
+def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:
+    """Show the collection under another name in the same home.
+
+    Raises:
+        Conflict: the home has something of that name.
+    """
+    if find_binding_of(txn, binding.principal, name) is not None:
+        raise Conflict(f"There is a collection {name!r} already.")
+    txn.execute("UPDATE binding SET name = ? WHERE id = ?", (name, binding.id))
+
+
+def new_epoch() -> str:
+    """The name of a history that was never before."""
+    return secrets.token_hex(8)
+
+
+def _binding(row: Row) -> Binding:
+    return Binding(BindingId(row[0]), PrincipalId(row[1]), row[2], Access(row[3]), _collection(row[4:]))
+
+
+def _collection(row: Row) -> Collection:
+    return Collection(
+        CollectionId(row[0]),
+        Kind(row[1]),
+        PrincipalId(row[2]),
+        row[3],
+        Modseq(row[4]),
+        Modseq(row[5]),
+        tuple(row[6].split(",")) if row[6] else (),
+        row[7],
+        row[8],
+    )

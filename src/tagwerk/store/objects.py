@@ -1,0 +1,206 @@
+"""Objects: the calendar object resources and cards of a collection, as they were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from tagwerk.errors import NotFound, UidConflict
+from tagwerk.model import CollectionId, Modseq, StoredObject, Upload
+from tagwerk.store.collections import next_modseq
+from tagwerk.store.engine import Row, Transaction
+
+_META = "name, uid, component, etag, size, modseq, created, modified"
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An object that a query may want, with the facts that decide most queries unread."""
+
+    name: str
+    etag: str
+    floating: bool
+    busy: int
+    first: int
+    last: int
+    spans_from: int
+    spans_until: int
+    spans: bytes | None
+
+
+def etag_of(content: bytes) -> str:
+    """The strong entity tag of some bytes, quoted as in a header (RFC 9110 8.8.3)."""
+    return f'"{blake2b(content, digest_size=16).hexdigest()}"'
+
+
+def put_object(
+    txn: Transaction, collection: CollectionId, name: str, *, upload: Upload, now: int
+) -> StoredObject:
+    """Insert or replace the object called `name` and return it as stored.
+
+    The change counter moves in the same transaction, under the collection's row lock,
+    so the object and its place in the change order are committed together or not at
+    all.  Bytes that are there already change nothing, not even the counter.
+
+    Raises:
+        UidConflict: another name in the collection has this UID (RFC 4791 5.3.2.1).
+    """
+    facts = upload.facts
+    existing = find_object(txn, collection, name)
+    etag = etag_of(upload.content)
+    if existing is not None and existing.etag == etag and existing.uid == facts.uid:
+        return existing
+    modseq = next_modseq(txn, collection, now=now)
+    other = txn.row(
+        "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (collection, facts.uid)
+    )
+    if other and other[0] != name:
+        raise UidConflict(facts.uid, existing=other[0])
+    created = existing.created if existing else now
+    txn.execute(
+        "INSERT INTO object (collection_id, name, uid, component, etag, size, modseq, created_modseq, removed,"
+        " created, modified, first_instant, last_instant, floating, busy, spans_from, spans_until, repairs,"
+        " spans, search, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (collection_id, name) DO UPDATE SET uid = excluded.uid, component = excluded.component,"
+        " etag = excluded.etag, size = excluded.size, modseq = excluded.modseq,"
+        " created_modseq = CASE WHEN object.removed THEN excluded.modseq ELSE object.created_modseq END,"
+        " removed = excluded.removed, created = excluded.created, modified = excluded.modified,"
+        " first_instant = excluded.first_instant, last_instant = excluded.last_instant,"
+        " floating = excluded.floating, busy = excluded.busy, spans_from = excluded.spans_from,"
+        " spans_until = excluded.spans_until, repairs = excluded.repairs, spans = excluded.spans,"
+        " search = excluded.search, content = excluded.content",
+        (
+            collection,
+            name,
+            facts.uid,
+            facts.component,
+            etag,
+            len(upload.content),
+            modseq,
+            modseq,
+            False,
+            created,
+            now,
+            facts.first,
+            facts.last,
+            facts.floating,
+            int(facts.busy),
+            facts.spans_from,
+            facts.spans_until,
+            "\n".join(upload.repairs),
+            facts.spans,
+            facts.search,
+            upload.content,
+        ),
+    )
+    return StoredObject(name, facts.uid, facts.component, etag, len(upload.content), modseq, created, now)
+
+
+def find_object(
+    txn: Transaction, collection: CollectionId, name: str, *, content: bool = False
+) -> StoredObject | None:
+    """The object called `name`, with its bytes if `content`."""
+    columns = _META + ", content" if content else _META
+    row = txn.row(
+        f"SELECT {columns} FROM object WHERE collection_id = ? AND name = ? AND NOT removed", (collection, name)
+    )
+    return None if row is None else _stored(row)
+
+
+def find_uid(txn: Transaction, collection: CollectionId, uid: str) -> StoredObject | None:
+    """The object with this UID, without its bytes."""
+    row = txn.row(
+        f"SELECT {_META} FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (collection, uid)
+    )
+    return None if row is None else _stored(row)
+
+
+def objects(txn: Transaction, collection: CollectionId, *, content: bool = False) -> Iterator[StoredObject]:
+    """Every object, in the order of their last changes, read as it is asked for."""
+    columns = _META + ", content" if content else _META
+    return map(
+        _stored,
+        txn.rows(
+            f"SELECT {columns} FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq", (collection,)
+        ),
+    )
+
+
+def etags(txn: Transaction, collection: CollectionId) -> Iterator[tuple[str, str]]:
+    """Name and ETag of every object; an index holds both."""
+    return txn.rows(  # type: ignore[return-value]
+        "SELECT name, etag FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq", (collection,)
+    )
+
+
+def objects_named(
+    txn: Transaction, collection: CollectionId, names: Iterable[str], *, content: bool = True
+) -> Iterator[StoredObject]:
+    """The objects that exist among `names`, in no order, each once."""
+    wanted = list(dict.fromkeys(names))
+    columns = _META + ", content" if content else _META
+    for begin in range(0, len(wanted), _BATCH):
+        batch = wanted[begin : begin + _BATCH]
+        marks = ", ".join("?" * len(batch))
+        yield from map(
+            _stored,
+            txn.rows(
+                f"SELECT {columns} FROM object WHERE collection_id = ? AND NOT removed AND name IN ({marks})",
+                (collection, *batch),
+            ),
+        )
+
+
+def candidates(
+    txn: Transaction,
+    collection: CollectionId,
+    *,
+    component: str | None,
+    start: int,
+    end: int,
+    needles: tuple[str, ...] = (),
+) -> list[Candidate]:
+    """The objects of which something may happen in [start, end] and that hold every needle.
+
+    Floating objects are found when their times, read as UTC, lie within a day of the range.
+    """
+    sql = (
+        "SELECT name, etag, floating, busy, first_instant, last_instant, spans_from, spans_until, spans FROM object"
+        " WHERE collection_id = ? AND NOT removed AND last_instant >= ? AND first_instant <= ?"
+        " AND (floating OR (last_instant >= ? AND first_instant <= ?))"
+    )
+    params: list[object] = [collection, start - 86400, end + 86400, start, end]
+    if component is not None:
+        sql += " AND component = ?"
+        params.append(component)
+    for needle in needles:
+        sql += " AND search LIKE ? ESCAPE '\\'"
+        params.append("%" + needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+    return [
+        Candidate(name, etag, bool(floating), *rest) for name, etag, floating, *rest in txn.rows(sql, params)
+    ]
+
+
+def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now: int) -> Modseq:
+    """Remove an object; its name and the modseq of the removal stay as a tombstone.
+
+    Raises:
+        NotFound: there is no such object.
+    """
+    modseq = next_modseq(txn, collection, now=now)
+    removed = txn.execute(
+        "UPDATE object SET removed = ?, modseq = ?, modified = ?, uid = '', etag = '', size = 0, repairs = '',"
+        " spans = NULL, search = '', content = NULL"
+        " WHERE collection_id = ? AND name = ? AND NOT removed",
+        (True, modseq, now, collection, name),
+    )
+    if not removed:
+        raise NotFound(f"There is no object {name!r}.")
+    txn.execute("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (collection, name))
+    return modseq
+
+
+def _stored(row: Row) -> StoredObject:
+    return StoredObject(*row)

@@ -1,0 +1,85 @@
+"""Principals: the people, groups, rooms and resources (RFC 3744 2)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from tagwerk.errors import Conflict, InvalidRequest, NotFound
+from tagwerk.model import Principal, PrincipalId
+from tagwerk.store.engine import Row, Transaction, new_id
+
+_COLUMNS = "id, name, kind, display_name, addresses, state, created"
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s.][^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s]{0,127}")
+
+
+def add_principal(
+    txn: Transaction,
+    name: str,
+    *,
+    now: int,
+    kind: str = "person",
+    display_name: str = "",
+    addresses: tuple[str, ...] = (),
+) -> Principal:
+    """Create a principal; the name is its place in every URL.
+
+    Raises:
+        InvalidRequest: the name cannot stand in a URL path, or has over 128 characters.
+        Conflict: somebody has that name.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
+            " at most 128, and do not begin with a dot."
+        )
+    if principal_by_name(txn, name) is not None:
+        raise Conflict(f"There is a user {name!r} already.")
+    principal = Principal(
+        PrincipalId(new_id()), name, kind, display_name or name, addresses, "active", now
+    )
+    txn.execute(
+        f"INSERT INTO principal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (principal.id, name, kind, principal.display_name, json.dumps(addresses), "active", now),
+    )
+    return principal
+
+
+def principal_by_name(txn: Transaction, name: str) -> Principal | None:
+    """The principal called `name`, exactly."""
+    row = txn.row(f"SELECT {_COLUMNS} FROM principal WHERE name = ?", (name,))
+    return None if row is None else _principal(row)
+
+
+def principal_by_id(txn: Transaction, principal: PrincipalId) -> Principal | None:
+    """The principal with this id."""
+    row = txn.row(f"SELECT {_COLUMNS} FROM principal WHERE id = ?", (principal,))
+    return None if row is None else _principal(row)
+
+
+def principals(txn: Transaction) -> Iterator[Principal]:
+    """Everybody, by name."""
+    return map(_principal, txn.rows(f"SELECT {_COLUMNS} FROM principal ORDER BY name"))
+
+
+def update_principal(
+    txn: Transaction, principal: PrincipalId, *, display_name: str, addresses: tuple[str, ...]
+) -> None:
+    """Change what others see of a principal."""
+    changed = txn.execute(
+        "UPDATE principal SET display_name = ?, addresses = ? WHERE id = ?",
+        (display_name, json.dumps(addresses), principal),
+    )
+    if not changed:
+        raise NotFound("There is no such user.")
+
+
+def remove_principal(txn: Transaction, principal: PrincipalId) -> None:
+    """Remove a principal with everything they own."""
+    if not txn.execute("DELETE FROM principal WHERE id = ?", (principal,)):
+        raise NotFound("There is no such user.")
+
+
+def _principal(row: Row) -> Principal:
+    return Principal(PrincipalId(row[0]), row[1], row[2], row[3], tuple(json.loads(row[4])), row[5], row[6])

@@ -1,0 +1,173 @@
+"""SQLite: WAL, durable commits, one writer, readers that never wait for it (sqlite.org/wal.html)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
+from tagwerk.store.engine import Params, Row
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for the writer of another process."""
+
+MINIMUM = (3, 35, 0)
+"""RETURNING came with this version."""
+
+
+class SqliteTransaction:
+    """A transaction on one connection."""
+
+    for_update = ""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._savepoints = 0
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        return self._connection.execute(sql, params).rowcount
+
+    def row(self, sql: str, params: Params = ()) -> Row | None:
+        cursor = self._connection.execute(sql, params)
+        row: Row | None = cursor.fetchone()
+        cursor.close()
+        return row
+
+    def rows(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        return self._connection.execute(sql, params)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self._savepoints += 1
+        name = f"s{self._savepoints}"
+        self._connection.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute(f"ROLLBACK TO {name}")
+            self._connection.execute(f"RELEASE {name}")
+            raise
+        self._connection.execute(f"RELEASE {name}")
+
+
+class SqliteEngine:
+    """One database file, opened by this process."""
+
+    name = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        if sqlite3.sqlite_version_info < MINIMUM:
+            raise ConfigurationError(
+                f"SQLite {sqlite3.sqlite_version} is too old; Tagwerk needs {'.'.join(map(str, MINIMUM))}."
+            )
+        self._path = path
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._writer_lock = threading.Lock()
+        self._closed = False
+        with _translated(path):
+            self._writer = self._connect()
+            mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise ConfigurationError(f"{path} lies on a file system that cannot hold a WAL (mode {mode}).")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -16000")
+        return connection
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteTransaction]:
+        with _translated(self._path):
+            with self._readers_lock:
+                connection = self._readers.pop() if self._readers else None
+            if connection is None:
+                connection = self._connect()
+                connection.execute("PRAGMA query_only = ON")
+            try:
+                connection.execute("BEGIN")
+                yield SqliteTransaction(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                with self._readers_lock:
+                    if not self._closed and len(self._readers) < 64:
+                        self._readers.append(connection)
+                        connection = None
+                if connection is not None:
+                    connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[SqliteTransaction]:
+        with _translated(self._path), self._writer_lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteTransaction(self._writer)
+                self._writer.execute("COMMIT")
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+    def check(self) -> list[str]:
+        with self.read() as txn:
+            found = [str(row[0]) for row in txn.rows("PRAGMA integrity_check(100)")]
+            broken = list(txn.rows("PRAGMA foreign_key_check"))
+        wrong = [f"SQLite: {line}" for line in found if line != "ok"]
+        wrong += [f"SQLite: a row of {table} points to a missing row of {to}" for table, _, to, _ in broken]
+        return wrong
+
+    def close(self) -> None:
+        with self._readers_lock:
+            self._closed = True
+            readers, self._readers = self._readers, []
+        for connection in readers:
+            connection.close()
+        with self._writer_lock:
+            self._writer.close()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours: what the user can do about them, and when to come back."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise _translate(error, path) from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise Unavailable(f"The database {path} cannot be used: {error}.") from error
+
+
+def _translate(error: sqlite3.OperationalError, path: Path) -> TagwerkError | sqlite3.OperationalError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return InsufficientStorage(f"The disk that holds {path} is full.")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable(f"The database {path} is busy; try again in a moment.")
+    if code == sqlite3.SQLITE_IOERR and _disk_is_full(path):
+        return InsufficientStorage(f"The disk that holds {path} is full.")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return Unavailable(f"The database {path} cannot be used: {error}.")
+    return error
+
+
+def _disk_is_full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError as error:
+        return error.errno == errno.ENOSPC
