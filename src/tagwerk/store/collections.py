@@ -69,7 +69,8 @@ def create_collection(
 def find_binding(txn: Transaction, principal: str, name: str) -> Binding | None:
     """What the principal called `principal` sees as `name`."""
     row = txn.row(
-        _BINDING + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND NOT b.removed",
+        _BINDING
+        + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND NOT b.removed",
         (principal, name),
     )
     return None if row is None else _binding(row)
@@ -83,7 +84,9 @@ def find_binding_of(txn: Transaction, principal: PrincipalId, name: str) -> Bind
 
 def bindings_of(txn: Transaction, principal: PrincipalId) -> list[Binding]:
     """Everything in the principal's home, oldest first."""
-    rows = txn.rows(_BINDING + " WHERE b.principal_id = ? AND NOT b.removed ORDER BY b.created, b.name", (principal,))
+    rows = txn.rows(
+        _BINDING + " WHERE b.principal_id = ? AND NOT b.removed ORDER BY b.created, b.name", (principal,)
+    )
     return [_binding(row) for row in rows]
 
 

@@ -104,7 +104,8 @@ def find_object(
     """The object called `name`, with its bytes if `content`."""
     columns = _META + ", content" if content else _META
     row = txn.row(
-        f"SELECT {columns} FROM object WHERE collection_id = ? AND name = ? AND NOT removed", (collection, name)
+        f"SELECT {columns} FROM object WHERE collection_id = ? AND name = ? AND NOT removed",
+        (collection, name),
     )
     return None if row is None else _stored(row)
 
@@ -123,14 +124,15 @@ def objects(txn: Transaction, collection: CollectionId, *, content: bool = False
     return map(
         _stored,
         txn.rows(
-            f"SELECT {columns} FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq", (collection,)
+            f"SELECT {columns} FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq",
+            (collection,),
         ),
     )
 
 
 def etags(txn: Transaction, collection: CollectionId) -> Iterator[tuple[str, str]]:
     """Name and ETag of every object; an index holds both."""
-    return txn.rows(  # type: ignore[return-value]
+    return txn.rows(
         "SELECT name, etag FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq", (collection,)
     )
 

@@ -36,9 +36,7 @@ def add_principal(
         )
     if principal_by_name(txn, name) is not None:
         raise Conflict(f"There is a user {name!r} already.")
-    principal = Principal(
-        PrincipalId(new_id()), name, kind, display_name or name, addresses, "active", now
-    )
+    principal = Principal(PrincipalId(new_id()), name, kind, display_name or name, addresses, "active", now)
     txn.execute(
         f"INSERT INTO principal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (principal.id, name, kind, principal.display_name, json.dumps(addresses), "active", now),

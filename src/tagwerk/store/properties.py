@@ -21,7 +21,7 @@ def collection_properties(
         " WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ? ORDER BY binding_id <> 0",
         (collection, NO_BINDING, binding, object_name),
     )
-    return dict(rows)  # type: ignore[arg-type]
+    return dict(rows)
 
 
 def objects_properties(txn: Transaction, collection: CollectionId) -> dict[str, dict[str, str]]:
@@ -62,9 +62,7 @@ def set_collection_properties(
 
 def principal_properties(txn: Transaction, principal: PrincipalId) -> dict[str, str]:
     """Values by Clark name."""
-    return dict(  # type: ignore[arg-type]
-        txn.rows("SELECT name, value FROM principal_property WHERE principal_id = ?", (principal,))
-    )
+    return dict(txn.rows("SELECT name, value FROM principal_property WHERE principal_id = ?", (principal,)))
 
 
 def set_principal_properties(
@@ -73,7 +71,9 @@ def set_principal_properties(
     """Set the values that are given, remove those given as None."""
     for name, value in changes.items():
         if value is None:
-            txn.execute("DELETE FROM principal_property WHERE principal_id = ? AND name = ?", (principal, name))
+            txn.execute(
+                "DELETE FROM principal_property WHERE principal_id = ? AND name = ?", (principal, name)
+            )
         else:
             txn.execute(
                 "INSERT INTO principal_property (principal_id, name, value) VALUES (?, ?, ?)"

@@ -93,7 +93,8 @@ def prune_tombstones(txn: Transaction, collection: CollectionId, *, before: int)
     Tokens older than the newest forgotten removal become invalid; others stay valid.
     """
     row = txn.row(
-        "SELECT MAX(modseq) FROM object WHERE collection_id = ? AND removed AND modified < ?", (collection, before)
+        "SELECT MAX(modseq) FROM object WHERE collection_id = ? AND removed AND modified < ?",
+        (collection, before),
     )
     newest = row[0] if row else None
     if newest is None:
