@@ -1,0 +1,267 @@
+"""Options: their names, types, defaults and meaning, as data, and what a value may be.
+
+`OPTIONS` is the only place that knows them; `config/tagwerk.ini` and `docs/options.md`
+are printed from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tagwerk.errors import ConfigurationError
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+TAGWERK = "tagwerk"
+RADICALE_AUTH_TYPES = (
+    "htpasswd",
+    "ldap",
+    "imap",
+    "pam",
+    "dovecot",
+    "oauth2",
+    "http_x_remote_user",
+    "http_remote_user",
+    "remote_user",
+    "none",
+    "denyall",
+)
+
+# Radicale 3.9's own options of [auth]; a test compares them with its schema.  `type`, `realm`
+# and `delay` are not among them: the first two are ours, and we throttle ourselves.
+_RADICALE_AUTH = (
+    "cache_failed_logins_expiry cache_logins cache_successful_logins_expiry dovecot_connection_type dovecot_host"
+    " dovecot_port dovecot_socket htpasswd_cache htpasswd_encryption htpasswd_filename imap_append_domain imap_host"
+    " imap_security lc_username ldap_base ldap_filter ldap_group_base ldap_group_filter"
+    " ldap_group_members_attribute ldap_groups_attribute ldap_ignore_attribute_create_modify_timestamp"
+    " ldap_reader_dn ldap_secret ldap_secret_file ldap_security ldap_ssl_ca_file ldap_ssl_verify_mode ldap_uri"
+    " ldap_user_attribute oauth2_client_id oauth2_client_secret oauth2_token_endpoint pam_group_membership"
+    " pam_service remote_ip_source strip_domain uc_username urldecode_username"
+)
+RADICALE_AUTH_OPTIONS = frozenset(_RADICALE_AUTH.split())
+
+NAME_OPTIONS = frozenset({"lc_username", "uc_username", "strip_domain", "urldecode_username"})
+"""What Radicale does with a user name before it asks anybody, whoever is asked."""
+
+SECTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "server": "Where the server listens and what it accepts.",
+        "storage": "Where the data lies.",
+        "auth": "Who may come in.",
+        "dav": "Limits of CalDAV and CardDAV requests.",
+        "retention": "How long things that are gone are remembered.",
+        "logging": "What is written to the log, on standard error.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.  `type` is one of text, path, integer, size (bytes) and choice.
+
+    `default` is written as it stands in a file; `minimum` and `maximum` bound integers
+    and sizes; `attribute` is its name in `Settings` where that is another one.
+    """
+
+    section: str
+    name: str
+    type: str
+    default: str
+    doc: str
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+    maximum: int = 2**53
+    attribute: str = ""
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "server", "host", "text", "127.0.0.1", "Address or name to listen on; 0.0.0.0 and :: mean every one."
+    ),
+    Option("server", "port", "integer", "5232", "TCP port to listen on; 0 takes a free one.", maximum=65535),
+    Option(
+        "server",
+        "base_path",
+        "text",
+        "",
+        "Path under which a reverse proxy shows the server, for example /dav; empty for the root of the host.",
+    ),
+    Option(
+        "server",
+        "max_body_size",
+        "size",
+        "32 MiB",
+        "Largest request body, chunked or not; a larger one is answered with 413.",
+        minimum=64 * KIB,
+    ),
+    Option(
+        "storage",
+        "data",
+        "path",
+        "",
+        "Folder of everything that is stored. Empty: $TAGWERK_DATA, else tagwerk in $XDG_DATA_HOME,"
+        " which is usually ~/.local/share/tagwerk. It is created with mode 0700.",
+    ),
+    Option(
+        "storage",
+        "database",
+        "text",
+        "",
+        "URL of the database, for example sqlite:///var/lib/tagwerk/tagwerk.sqlite."
+        " Empty: $TAGWERK_DATABASE, else tagwerk.sqlite in the data folder.",
+        attribute="database_url",
+    ),
+    Option(
+        "auth",
+        "type",
+        "choice",
+        TAGWERK,
+        "Who checks passwords: tagwerk knows the users of `tagwerk user`, every other type is Radicale's."
+        " With one of those, all of Radicale's options of [auth] may stand in this section as well"
+        " (htpasswd_filename, ldap_uri, imap_host, ...) and are handed on as they are."
+        " none lets everybody in without a password.",
+        choices=(TAGWERK, *RADICALE_AUTH_TYPES),
+    ),
+    Option("auth", "realm", "text", "Tagwerk", "The name that clients show when they ask for a password."),
+    Option(
+        "auth",
+        "cache_seconds",
+        "integer",
+        "300",
+        "How long a verified password is remembered in memory, in seconds; 0 verifies it at every request."
+        " A changed password or a removed user is refused at once in any case.",
+        maximum=86400,
+    ),
+    Option(
+        "dav",
+        "max_resource_size",
+        "size",
+        "10 MiB",
+        "Largest event, task or card; announced to clients as max-resource-size.",
+        minimum=KIB,
+    ),
+    Option(
+        "dav",
+        "sync_page_size",
+        "integer",
+        "5000",
+        "Changes in one answer to sync-collection; clients fetch the next page with the token they get.",
+        minimum=1,
+        maximum=1_000_000,
+    ),
+    Option(
+        "dav",
+        "max_multiget",
+        "integer",
+        "5000",
+        "Objects that one multiget may ask for.",
+        minimum=1,
+        maximum=1_000_000,
+    ),
+    Option(
+        "dav",
+        "max_results",
+        "integer",
+        "50000",
+        "Objects in the answer to one query; more is answered with number-of-matches-within-limits.",
+        minimum=1,
+        maximum=10_000_000,
+    ),
+    Option(
+        "retention",
+        "tombstone_days",
+        "integer",
+        "365",
+        "Days for which removals are remembered, so that a device that was away as long still syncs without"
+        " starting again; at least 90.",
+        minimum=90,
+        maximum=36500,
+    ),
+    Option(
+        "logging",
+        "level",
+        "choice",
+        "info",
+        "The least severe messages that are written.",
+        choices=("debug", "info", "warning", "error"),
+    ),
+    Option(
+        "logging",
+        "format",
+        "choice",
+        "text",
+        "text for people, json for programs (one object in a line).",
+        choices=("text", "json"),
+    ),
+)
+
+
+def parse_value(option: Option, text: str, *, where: str) -> str | int:
+    """What `text` means for the option: a number, bytes as a number, or the text itself.
+
+    `where` begins the sentence of the error, as in ``tagwerk.ini, line 3``.
+
+    Raises:
+        ConfigurationError: it is none of the values that the option can have.
+    """
+    title = f"{where}: [{option.section}] {option.name}"
+    if option.type == "integer":
+        return _bounded(
+            option, int(text) if re.fullmatch(r"-?\d{1,15}", text, re.ASCII) else None, text, title
+        )
+    if option.type == "size":
+        return _bounded(option, _size(text), text, title)
+    if option.type == "choice" and text not in option.choices:
+        raise ConfigurationError(f"{title} cannot be {text!r}. {choices(text, list(option.choices))}")
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ConfigurationError(f"{title} must be one line without control characters.")
+    if option.name == "base_path":
+        return _base_path(text, title)
+    if option.name in ("host", "realm") and not text:
+        raise ConfigurationError(f"{title} is empty.")
+    if option.name == "realm" and '"' in text:
+        raise ConfigurationError(f"{title} must not hold quotation marks.")
+    return text
+
+
+def _bounded(option: Option, number: int | None, text: str, title: str) -> int:
+    if number is None:
+        what = "a size such as 10 MiB" if option.type == "size" else "a number"
+        raise ConfigurationError(f"{title} must be {what}, not {text!r}.")
+    if not option.minimum <= number <= option.maximum:
+        raise ConfigurationError(
+            f"{title} must lie between {option.minimum} and {option.maximum}, {text} does not."
+        )
+    return number
+
+
+def _size(text: str) -> int | None:
+    match = re.fullmatch(r"(\d{1,15})\s*(?:([kmg])(i?)b?|b)?", text, re.ASCII | re.IGNORECASE)
+    if match is None:
+        return None
+    number, letter, binary = match.groups()
+    power = " kmg".index(letter.lower()) if letter else 0
+    # "10M" is what other programs' files say, and they mean 1024.
+    thousand = 1000 if letter and not binary and text[-1] in "bB" else 1024
+    return int(int(number) * thousand**power)
+
+
+def _base_path(text: str, title: str) -> str:
+    path = "/" + text.strip("/")
+    if path == "/":
+        return ""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~@+-]+)+", path) or {".", ".."} & set(path.split("/")):
+        raise ConfigurationError(f"{title} must be a path such as /dav, not {text!r}.")
+    return path
+
+
+def choices(wrong: str, names: Iterable[str]) -> str:
+    """What could have been meant, and what there is, as sentences."""
+    names = list(names)
+    close = difflib.get_close_matches(wrong, names, n=1)
+    there = f"There are {', '.join(names)}."
+    return f"Did you mean {close[0]!r}? {there}" if close else there

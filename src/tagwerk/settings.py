@@ -1,0 +1,231 @@
+"""Settings: the options of `tagwerk.options` with their values.
+
+What is said on the command line comes first, then the environment, then the INI file,
+then the default.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tagwerk.errors import ConfigurationError
+from tagwerk.options import (
+    NAME_OPTIONS,
+    OPTIONS,
+    RADICALE_AUTH_OPTIONS,
+    SECTIONS,
+    TAGWERK,
+    choices,
+    parse_value,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """[server]; sizes in bytes, `base_path` is empty or begins with a slash and does not end with one."""
+
+    host: str
+    port: int
+    base_path: str
+    max_body_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """[storage]; `data` is absolute."""
+
+    data: Path
+    database_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """[auth]; `extra` holds the options that are Radicale's, as written."""
+
+    type: str
+    realm: str
+    cache_seconds: int
+    extra: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dav:
+    """[dav]; sizes in bytes."""
+
+    max_resource_size: int
+    sync_page_size: int
+    max_multiget: int
+    max_results: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """[retention]"""
+
+    tombstone_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """[logging]"""
+
+    level: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every option with its value, one attribute for each section of the file."""
+
+    server: Server
+    storage: Storage
+    auth: Auth
+    dav: Dav
+    retention: Retention
+    logging: Logging
+
+
+def load(
+    path: Path | None, *, data: Path | None, environ: Mapping[str, str], database: str | None = None
+) -> Settings:
+    """The settings that the file at `path` makes, or the defaults without one.
+
+    `data` and `database` are what the command line says, and win over ``$TAGWERK_DATA``
+    and ``$TAGWERK_DATABASE``, which win over the file.  Paths in the file count from its folder.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or says something that is not understood.
+    """
+    written = {} if path is None else _read(path)
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for option in OPTIONS:
+        raw = written.pop((option.section, option.name), None)
+        text, where = raw or (option.default, f"The default of [{option.section}] {option.name}")
+        values[option.section][option.attribute or option.name] = parse_value(option, text, where=where)
+    extra = {name: text for (_, name), (text, _) in written.items()}
+    folder = (
+        data or _environ_path(environ, "TAGWERK_DATA") or _file_path(values["storage"]["data"], path, environ)
+    )
+    folder = Path.absolute(folder or _xdg_data_home(environ) / "tagwerk")
+    url = database or environ.get("TAGWERK_DATABASE") or values["storage"]["database_url"]
+    return Settings(
+        Server(**values["server"]),
+        Storage(data=folder, database_url=url or f"sqlite://{folder / 'tagwerk.sqlite'}"),
+        Auth(**values["auth"], extra=MappingProxyType(extra)),
+        Dav(**values["dav"]),
+        Retention(**values["retention"]),
+        Logging(**values["logging"]),
+    )
+
+
+def _read(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """Every option of the file by section and name: what is written, and where, as in ``file, line 3``."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 (byte {error.start}).") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    parser = configparser.RawConfigParser(
+        delimiters=("=",), default_section="\0", interpolation=None, empty_lines_in_values=False
+    )
+    try:
+        parser.read_string(text, source=str(path))
+    except configparser.Error as error:
+        raise ConfigurationError(_syntax_sentence(error, path)) from error
+    written: dict[tuple[str, str], tuple[str, str]] = {}
+    for section in parser.sections():
+        where = f"{path}, line {_line_number(text, section, '')}"
+        if section not in SECTIONS:
+            raise ConfigurationError(
+                f"{where}: there is no section [{section}]. {choices(section, SECTIONS)}"
+            )
+        for name, value in parser.items(section):
+            written[section, name] = (value.strip(), f"{path}, line {_line_number(text, section, name)}")
+    _refuse_unknown(written)
+    return written
+
+
+def _refuse_unknown(written: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+    known = {(option.section, option.name) for option in OPTIONS}
+    auth_type = written.get(("auth", "type"), (TAGWERK, ""))[0]
+    for (section, name), (_, where) in written.items():
+        if (section, name) in known or (section == "auth" and name in NAME_OPTIONS):
+            continue
+        if section == "auth" and name in RADICALE_AUTH_OPTIONS:
+            if auth_type != TAGWERK:
+                continue
+            raise ConfigurationError(
+                f"{where}: [auth] {name} is an option of Radicale's types and means nothing with type = {TAGWERK}."
+            )
+        names = [known_name for known_section, known_name in sorted(known) if known_section == section]
+        if section == "auth":
+            names += sorted(RADICALE_AUTH_OPTIONS if auth_type != TAGWERK else NAME_OPTIONS)
+        raise ConfigurationError(
+            f"{where}: there is no option {name!r} in [{section}]. {choices(name, names)}"
+        )
+
+
+def _syntax_sentence(error: configparser.Error, path: Path) -> str:
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"{path}, line {error.lineno}: [{error.section}] {error.option} is there twice."
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"{path}, line {error.lineno}: the section [{error.section}] is there twice."
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"{path}, line {error.lineno}: {error.line.strip()!r} stands before the first [section]."
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        number, line = error.errors[0]
+        return f"{path}, line {number}: {line.strip(chr(39))} is no 'option = value'."
+    return f"{path}: {error}"
+
+
+def _line_number(text: str, section: str, name: str) -> int:
+    """The line, from 1, of an option, or of its section's header if `name` is empty."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\[(.+)\]", line):
+            inside = header.group(1) == section
+            if inside and not name:
+                return number
+        elif inside and name and line.partition("=")[0].strip().lower() == name:
+            return number
+    return 0
+
+
+def _environ_path(environ: Mapping[str, str], name: str) -> Path | None:
+    value = environ.get(name, "")
+    return _expanded(value, environ) if value else None
+
+
+def _file_path(text: str, config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if not text or config is None:
+        return None
+    return config.absolute().parent / _expanded(text, environ)
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> Path:
+    """`text` as a path, with ``~`` for the home folder."""
+    if text == "~" or text.startswith("~/"):
+        return _home(environ) / text[2:]
+    return Path(text)
+
+
+def _xdg_data_home(environ: Mapping[str, str]) -> Path:
+    """XDG Base Directory 3: a relative path in the variable is to be ignored."""
+    value = environ.get("XDG_DATA_HOME", "")
+    return Path(value) if value.startswith("/") else _home(environ) / ".local" / "share"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError("There is no home folder; say where the data lies with --data.") from error
