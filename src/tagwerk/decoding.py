@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]|\r(?!\n)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_RETURNS = re.compile("\r{2,}\n")
-_LONE_RETURN = re.compile("\r(?!\n)")
+_RETURNS = re.compile("\r+\n?")
 _CUT_CHARACTER = re.compile(
     rb"([\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})(\r?\n[ \t])([\x80-\xbf]{1,3})"
 )
@@ -83,9 +82,26 @@ def line_of(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
+def codec(charset: str) -> str:
+    """Python's name of `charset`, "" when it is unknown or UTF-8.
+
+    Only encodings that calendars and cards come in: Python's registry also has some
+    that are slow or no encodings at all.
+    """
+    name = charset.strip().strip('"').lower()
+    if not _KNOWN_CHARSET.match(name):
+        return ""
+    if name in ("iso-8859-1", "iso8859-1", "latin1", "latin-1"):
+        return "cp1252"
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return ""
+
+
 def _decode_labelled(content: bytes, utf8: str, charset: str, repairs: list[str]) -> str:
     """For content that could be UTF-8, but is labelled as something that is no superset of ASCII."""
-    name = _codec(charset)
+    name = codec(charset)
     if not name or ("\0" not in utf8 and _NULS.match(name)):
         return utf8
     try:
@@ -115,7 +131,7 @@ def _decode_other(content: bytes, charset: str, repairs: list[str]) -> str:
         else:
             repairs.append("A line that was folded inside of a character is folded before it now.")
             return text
-    name = _codec(charset)
+    name = codec(charset)
     if name:
         try:
             text = content.decode(name)
@@ -164,23 +180,6 @@ def _lines(numbers: list[int]) -> str:
     return f"Lines {shown} were"
 
 
-def _codec(charset: str) -> str:
-    """Python's name of `charset`, "" when it is unknown, or UTF-8 and has failed already.
-
-    Only encodings that calendars and cards come in: Python's registry also has some
-    that are slow or no encodings at all.
-    """
-    name = charset.strip().strip('"').lower()
-    if not _KNOWN_CHARSET.match(name):
-        return ""
-    if name in ("iso-8859-1", "iso8859-1", "latin1", "latin-1"):
-        return "cp1252"
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        return ""
-
-
 def _without_unfit(text: str, repairs: list[str]) -> str:
     nul = text.find("\0")
     if nul >= 0:
@@ -194,17 +193,20 @@ def _without_unfit(text: str, repairs: list[str]) -> str:
 
 
 def _with_line_ends(text: str, repairs: list[str]) -> str:
-    text, doubled = _RETURNS.subn("\r\n", text)
-    if doubled:
+    """`text` whose carriage returns all stand before a line feed."""
+    runs = _RETURNS.findall(text)
+    lone = sum(len(run) for run in runs if run[-1] == "\r")
+    replacement = ""
+    if any(len(run) > 2 for run in runs if run[-1] == "\n"):
         repairs.append("Line ends of several carriage returns and a line feed are CRLF now.")
-    lone = len(_LONE_RETURN.findall(text))
-    if not lone:
-        return text
     if lone > text.count("\n"):
+        replacement = "\r\n"
         repairs.append("Line ends that were a carriage return alone are CRLF now.")
-        return _LONE_RETURN.sub("\r\n", text)
-    repairs.append(f"{_count(lone, 'stray carriage return')} removed.")
-    return _LONE_RETURN.sub("", text)
+    elif lone:
+        repairs.append(f"{_count(lone, 'stray carriage return')} removed.")
+    return _RETURNS.sub(
+        lambda match: "\r\n" if match.group()[-1] == "\n" else replacement * len(match.group()), text
+    )
 
 
 def _count(number: int, noun: str) -> str:

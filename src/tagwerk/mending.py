@@ -10,7 +10,9 @@ numbers stay those of the sender.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tagwerk import contentline
 from tagwerk.contentline import Component, ContentLineError
@@ -19,6 +21,7 @@ _PROPER_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 _TOLERATED_NAME = re.compile(r"[A-Za-z0-9_. -]+\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+=*\s*\Z")
 _FULL_LINE = 60
+_NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
 class BrokenText(ValueError):
@@ -82,41 +85,30 @@ def parse(text: str, grammar: Grammar) -> Parsed:
     return Parsed(roots, mended, repairs)
 
 
-def insert_after(text: str, index: int, line: str) -> str:
-    """`text` with `line` added behind the unfolded line `index`, with that line's kind of line end."""
-    begin, end = _span(text, index)
-    ending = "\r\n" if text[begin:end].endswith("\r\n") or "\n" not in text else "\n"
-    before = text[:end] if text[:end].endswith("\n") else text[:end] + ending
-    return before + line + ending + text[end:]
+def edit(text: str, *, replaced: Mapping[int, str] = _NOTHING, added: Mapping[int, str] = _NOTHING) -> str:
+    """`text` with unfolded lines `replaced`, and others `added` behind an unfolded line.
 
-
-def replace(text: str, index: int, line: str) -> str:
-    """`text` with `line` in the place of the unfolded line `index`, with that line's kind of line end."""
-    begin, end = _span(text, index)
-    old = text[begin:end]
-    ending = "\r\n" if old.endswith("\r\n") else "\n" if old.endswith("\n") else ""
-    return text[:begin] + line + ending + text[end:]
-
-
-def _span(text: str, index: int) -> tuple[int, int]:
-    """Where the unfolded line `index` begins and ends, its line end included."""
-    begin = position = 0
-    unfolded = -1
-    first = True
-    while position <= len(text):
-        end = text.find("\n", position)
-        end = len(text) if end < 0 else end + 1
-        if first or text[position : position + 1] not in (" ", "\t"):
-            unfolded += 1
-            if unfolded == index:
-                begin = position
-            elif unfolded == index + 1:
-                return begin, position
-        first = False
-        if end == len(text):
-            break
-        position = end
-    return begin, len(text)
+    Both go by the number of the unfolded line, from 0, and get the kind of line end that `text` has.
+    """
+    out: list[str] = []
+    index = -1
+    addition = ""
+    skipping = False
+    ending = "\r\n" if "\r\n" in text or "\n" not in text else "\n"
+    for number, raw in enumerate(text.split("\n")):
+        if number == 0 or raw[:1] not in (" ", "\t"):
+            if addition:
+                out.append(addition + ending[:-1])
+            index += 1
+            addition = added.get(index, "").replace("\r\n", ending)
+            skipping = index in replaced
+            if skipping:
+                out.append(replaced[index] + ("\r" if raw.endswith("\r") else ""))
+        if not skipping:
+            out.append(raw)
+    if addition:
+        out += (addition + ending[:-1], "")
+    return "\n".join(out)
 
 
 def _has_proper_names(roots: list[Component], grammar: Grammar) -> bool:

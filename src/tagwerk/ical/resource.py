@@ -129,17 +129,19 @@ def _give_uid(objects: list[Component], parsed: Parsed, repairs: list[str]) -> s
     if named and any(identity.recurrence_id(component) is None for component in nameless):
         return parsed.text  # it cannot be known to which object these belong: _check_identity refuses
     uid = identity.uid(named[0]) if named else identity.derived_uid(nameless)
-    text = parsed.text
-    for component in reversed(nameless):
+    written = f"UID:{escape(uid)}"
+    replaced: dict[int, str] = {}
+    added: dict[int, str] = {}
+    for component in nameless:
         line = component.first("UID")
-        if line is not None:
-            text = mending.replace(text, line.index, f"UID:{escape(uid)}")
-            component.lines.remove(line)
+        if line is None:
+            added[component.index] = written
+            component.lines.insert(0, Line("UID", escape(uid), component.index))
         else:
-            text = mending.insert_after(text, component.index, f"UID:{escape(uid)}")
-        component.lines.insert(0, Line("UID", escape(uid), component.index))
+            replaced[line.index] = written
+            line.value = escape(uid)
     repairs.append(f"The UID {uid} was added to a {objects[0].name} that had none.")
-    return text
+    return mending.edit(parsed.text, replaced=replaced, added=added)
 
 
 def _check_identity(objects: list[Component], parsed: Parsed) -> None:
