@@ -1,0 +1,141 @@
+"""Password hashes: argon2id (RFC 9106), and the hashes that other servers left behind.
+
+Passwords are compared as RFC 8265 4.2 (OpaqueString) says: every space is U+0020 and
+the text is NFC, because the same umlaut leaves an iPhone and a Linux terminal as
+different bytes.  Who imports hashes imports whatever was typed then, so what was given
+is tried as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import unicodedata
+from typing import Protocol, cast
+
+from argon2 import PasswordHasher, profiles
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from tagwerk.errors import InvalidRequest
+
+MAX_PASSWORD = 1024
+"""Characters.  Nobody types more, and hashing costs time for each."""
+
+_LOGGER = logging.getLogger("tagwerk.accounts")
+
+_HASHER = PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
+
+_FOREIGN = (
+    "bcrypt",
+    "sha512_crypt",
+    "sha256_crypt",
+    "pbkdf2_sha256",
+    "pbkdf2_sha512",
+    "pbkdf2_sha1",
+    "apr_md5_crypt",
+    "md5_crypt",
+    "ldap_salted_sha1",
+    "ldap_salted_sha256",
+    "ldap_salted_sha512",
+    "ldap_sha1",
+)
+"""What htpasswd files and directories hold.  Plain text and crypt(3)'s DES are not among them."""
+
+
+class _Context(Protocol):
+    """What is used of `passlib.context.CryptContext`."""
+
+    def identify(self, hash: str) -> str | None: ...
+
+    def verify(self, secret: str, hash: str) -> bool: ...
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash of a password in the PHC string format, with a new salt.
+
+    Raises:
+        InvalidRequest: it is empty, too long, or holds control characters, which HTTP
+            cannot carry (RFC 7617 2).
+    """
+    if not password:
+        raise InvalidRequest("The password is empty.")
+    if len(password) > MAX_PASSWORD:
+        raise InvalidRequest(f"The password has {len(password)} characters; {MAX_PASSWORD} are allowed.")
+    if not is_possible(password):
+        raise InvalidRequest("A password cannot hold control characters.")
+    return _HASHER.hash(prepare(password))
+
+
+def verify(hash: str, password: str) -> bool:
+    """Whether `password` is the one that `hash` was made of; False for what no password can be."""
+    if not is_possible(password):
+        return False
+    # Both are always tried: the time must not tell which one it was.
+    found = [_verify(hash, candidate) for candidate in dict.fromkeys((prepare(password), password))]
+    return any(found)
+
+
+def needs_rehash(hash: str) -> bool:
+    """Whether the same password should be hashed again: it is foreign, or of older parameters."""
+    try:
+        return _HASHER.check_needs_rehash(hash)
+    except InvalidHashError:
+        return True
+
+
+def is_known(hash: str) -> bool:
+    """Whether `verify` can say something about `hash`: for importing."""
+    if hash.startswith("$argon2"):
+        return True
+    context = _foreign()
+    return context is not None and context.identify(hash) is not None
+
+
+def is_possible(password: str) -> bool:
+    """Whether a client could have sent this as a password."""
+    if not 0 < len(password) <= MAX_PASSWORD:
+        return False
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in password)
+
+
+def prepare(password: str) -> str:
+    """RFC 8265 4.2.2: spaces are U+0020, then NFC."""
+    if password.isascii():
+        return password
+    spaces = "".join(" " if unicodedata.category(char) == "Zs" else char for char in password)
+    return unicodedata.normalize("NFC", spaces)
+
+
+def _verify(hash: str, password: str) -> bool:
+    if hash.startswith("$argon2"):
+        try:
+            return _HASHER.verify(hash, password)
+        except VerifyMismatchError:
+            return False
+        except (InvalidHashError, VerificationError) as error:
+            _LOGGER.error("A stored password hash is broken: %s", error)
+            return False
+    return _verify_foreign(hash, password)
+
+
+def _verify_foreign(hash: str, password: str) -> bool:
+    context = _foreign()
+    scheme = None if context is None else context.identify(hash)
+    if context is None or scheme is None:
+        _LOGGER.error("A stored password hash is of a kind that cannot be verified here.")
+        return False
+    try:
+        return context.verify(password, hash)
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        # A backend that is missing (bcrypt is an extra of Radicale), or a password that the scheme cannot take.
+        _LOGGER.error("A stored %s hash cannot be verified: %s", scheme, error)
+        return False
+
+
+@functools.cache
+def _foreign() -> _Context | None:
+    try:
+        from passlib.context import CryptContext  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return None
+    return cast(_Context, CryptContext(schemes=list(_FOREIGN)))
