@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from tagwerk import contentline
 from tagwerk.contentline import Component, ContentLineError, escape, fold, param_value, unescape
-
-PRODID = "-//Tagwerk//Tagwerk//EN"
+from tagwerk.ical.grammar import PRODID
 
 _MOST_SEEN = 1000
 _CSS_COLOR = re.compile(r"[A-Za-z]+\Z")

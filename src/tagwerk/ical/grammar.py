@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tagwerk.mending import Grammar
 
+PRODID = "-//Tagwerk//Tagwerk//EN"
+"""What calendars that are put together here are made with (RFC 5545 3.7.3)."""
+
 OBJECTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 """The components that make a calendar object; one object has only one kind of them (RFC 4791 4.1)."""
 

@@ -10,6 +10,7 @@ import re
 
 from tagwerk.decoding import codec
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 
@@ -37,12 +38,15 @@ def join_soft_breaks(text: str) -> tuple[str, int]:
 
 
 def decode(value: str, charset: str) -> str:
-    """The quoted-printable `value` as text; `charset` is that of the property, "" or unknown is UTF-8."""
+    """The quoted-printable `value` as text, without control characters; `charset` "" is UTF-8.
+
+    Bytes that do not fit are those of a character that was cut, so one of them does
+    not change how the others are read, unless nothing fits.
+    """
     data = _ESCAPE.sub(lambda match: bytes([int(match.group(1), 16)]), value.encode())
-    for name in (codec(charset), "utf-8"):
-        if name:
-            try:
-                return data.decode(name)
-            except UnicodeDecodeError:
-                continue
-    return data.decode("cp1252", "replace")
+    name = codec(charset) or "utf-8"
+    text = data.decode(name, "replace")
+    wrong = text.count("\ufffd")
+    if name == "utf-8" and wrong > len(text) // 4:
+        text = data.decode("cp1252", "replace")
+    return _CONTROL.sub("", text)
