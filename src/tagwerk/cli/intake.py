@@ -1,0 +1,229 @@
+"""Intake: files of other programs as uploads, and uploads as objects of a user's collections."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from tagwerk.cli.collection import add_collection
+from tagwerk.cli.invocation import now
+from tagwerk.errors import Conflict, Refused, TagwerkError
+from tagwerk.ical import resource as calendars
+from tagwerk.ical import split as calendar_streams
+from tagwerk.model import Access, Binding, CollectionId, Kind, Principal, Upload
+from tagwerk.store import Engine, Transaction
+from tagwerk.store.collections import bindings_of, find_binding_of
+from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
+from tagwerk.vcard import resource as cards
+from tagwerk.vcard import split as card_streams
+
+Part = calendar_streams.Part | card_streams.Part
+
+SUFFIXES = {
+    ".ics": Kind.CALENDAR,
+    ".ical": Kind.CALENDAR,
+    ".icalendar": Kind.CALENDAR,
+    ".ifb": Kind.CALENDAR,
+    ".vcs": Kind.CALENDAR,
+    ".vcf": Kind.ADDRESSBOOK,
+    ".vcard": Kind.ADDRESSBOOK,
+}
+USUAL_PLACE = {"VTODO": "tasks", "VCARD": "contacts"}
+"""The collection that is tried first for a component; "calendar" for every other."""
+
+_BEGIN = re.compile(r"BEGIN:(VCALENDAR|VCARD)", re.IGNORECASE)
+_LINE = re.compile(r"\Aline \d+: ")
+_PLAIN_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,149}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was left out; `line` counts from 1, and is 0 where the whole file is meant."""
+
+    file: Path
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An object that can be stored, and where it came from."""
+
+    file: Path
+    line: int
+    upload: Upload
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of everything."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    repaired: int = 0
+    created: list[str] = field(default_factory=list)
+    ignored: list[Path] = field(default_factory=list)
+    left_out: list[Problem] = field(default_factory=list)
+
+
+def files_in(path: Path, tally: Tally) -> list[Path]:
+    """The file itself, or every file below a folder in a lasting order; hidden ones are passed over."""
+    if not path.is_dir():
+        return [path]
+
+    def unreadable(error: OSError) -> None:
+        tally.left_out.append(Problem(Path(error.filename), 0, f"cannot be read: {error.strerror}"))
+
+    found = []
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        candidates = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        found += [candidate for candidate in candidates if candidate.is_file()]
+    return found
+
+
+def parts_of(content: bytes, *, name: str) -> Iterator[Part] | None:
+    """The objects of a file by its content, or else by the end of its name; None where it is neither."""
+    kind = _kind_of(content) or SUFFIXES.get(Path(name).suffix.lower())
+    if kind is None:
+        return None
+    return calendar_streams.split(content) if kind is Kind.CALENDAR else card_streams.split(content)
+
+
+def item_of(part: Part, file: Path, *, limit: int) -> Item | Problem:
+    """A part as it will be stored, at most `limit` bytes, or why it cannot be."""
+    if part.problem:
+        return Problem(file, part.line, part.problem)
+    what = f"{'VCARD' if isinstance(part, card_streams.Part) else part.component} {part.uid}"
+    try:
+        if isinstance(part, card_streams.Part):
+            upload = cards.read(part.content)
+        else:
+            upload = calendars.read(part.content, now=now())
+    except Refused as error:
+        # Lines of the error count in the part, which is not what the file looks like.
+        return Problem(file, part.line, f"{what}: {_LINE.sub('', str(error))}")
+    if len(upload.content) > limit:
+        reason = f"{what} has {len(upload.content):,} bytes; {limit:,} are allowed"
+        return Problem(file, part.line, reason)
+    return Item(file, part.line, upload)
+
+
+class Intake:
+    """Puts items into the collections of `owner`, each time in one transaction.
+
+    `collection` names the one that takes everything; it is made when it is needed.
+    Without it each component goes where the owner keeps such things.
+    """
+
+    def __init__(self, engine: Engine, owner: Principal, *, collection: str | None, tally: Tally) -> None:
+        self._engine, self._owner, self._collection, self._tally = engine, owner, collection, tally
+        self._met: dict[tuple[CollectionId, str], Path] = {}
+
+    def store(self, items: list[Item]) -> None:
+        """Store what can be stored, and tally the rest."""
+        with self._engine.write() as txn:
+            for item in items:
+                try:
+                    with txn.savepoint():
+                        self._put(txn, item)
+                except (Refused, Conflict) as error:
+                    self._tally.left_out.append(Problem(item.file, item.line, str(error)))
+
+    def _put(self, txn: Transaction, item: Item) -> None:
+        facts, tally = item.upload.facts, self._tally
+        collection = self._place(txn, facts.component).collection
+        existing = find_uid(txn, collection.id, facts.uid)
+        if existing is not None and existing.etag == etag_of(item.upload.content):
+            tally.unchanged += 1
+        elif existing is None:
+            name = _free_name(txn, collection.id, facts.uid, collection.kind)
+            put_object(txn, collection.id, name, upload=item.upload, now=now())
+            tally.added += 1
+            tally.repaired += bool(item.upload.repairs)
+        elif existing.component != facts.component:
+            raise Conflict(f"{facts.component}: a {existing.component} has the UID {facts.uid}")
+        elif met := self._met.get((collection.id, facts.uid)):
+            # Taking the last of two would change both again at every run.
+            raise Conflict(f"{facts.component}: the UID {facts.uid} was in {met} with another content")
+        else:
+            put_object(txn, collection.id, existing.name, upload=item.upload, now=now())
+            tally.changed += 1
+            tally.repaired += bool(item.upload.repairs)
+        self._met.setdefault((collection.id, facts.uid), item.file)
+
+    def _place(self, txn: Transaction, component: str) -> Binding:
+        """Where a component goes.
+
+        Raises:
+            Conflict: nothing takes it.
+        """
+        if self._collection is None:
+            return self._usual_place(txn, component)
+        binding = find_binding_of(txn, self._owner.id, self._collection)
+        if binding is None:
+            kind = Kind.ADDRESSBOOK if component == "VCARD" else Kind.CALENDAR
+            name = self._collection
+            binding = add_collection(txn, self._owner.id, name, kind=kind, components=(), display_name=name)
+            self._tally.created.append(name)
+        if not _takes(binding, component):
+            raise Conflict(f"{component}: {self._collection} does not hold this")
+        return binding
+
+    def _usual_place(self, txn: Transaction, component: str) -> Binding:
+        usual = USUAL_PLACE.get(component, "calendar")
+        takers = [
+            binding
+            for binding in bindings_of(txn, self._owner.id)
+            if binding.access is Access.OWNER and _takes(binding, component)
+        ]
+        takers.sort(key=lambda binding: binding.name != usual)
+        if not takers:
+            raise Conflict(
+                f"{component}: {self._owner.name} has no collection for this; name one with --collection"
+            )
+        return takers[0]
+
+
+def read_file(path: Path) -> bytes | Problem:
+    """The bytes of a file, or why there are none."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return Problem(path, 0, f"cannot be read: {error.strerror}")
+
+
+def _takes(binding: Binding, component: str) -> bool:
+    collection = binding.collection
+    if component == "VCARD":
+        return collection.kind is Kind.ADDRESSBOOK
+    return collection.kind is Kind.CALENDAR and component in collection.components
+
+
+def _free_name(txn: Transaction, collection: CollectionId, uid: str, kind: Kind) -> str:
+    """A name made of the UID, the same at every import, that no other object has."""
+    suffix = ".vcf" if kind is Kind.ADDRESSBOOK else ".ics"
+    plain = [uid] if _PLAIN_UID.fullmatch(uid) else []
+    digests = (
+        blake2b(f"{n}{uid}".encode(errors="surrogatepass"), digest_size=16).hexdigest() for n in range(9)
+    )
+    for stem in (*plain, *digests):
+        if find_object(txn, collection, stem + suffix) is None:
+            return stem + suffix
+    raise TagwerkError(f"No name is free for the UID {uid}.")
+
+
+def _kind_of(content: bytes) -> Kind | None:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = content[:8192].decode("utf-16", "replace")
+    else:
+        head = content[:8192].decode("latin-1")
+    match = _BEGIN.search(head)
+    if match is None:
+        return None
+    return Kind.ADDRESSBOOK if match.group(1).upper() == "VCARD" else Kind.CALENDAR

@@ -1,0 +1,153 @@
+"""Invocations: what every command is told, and the settings and the database that follow from it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tagwerk.errors import ConfigurationError, NotFound
+from tagwerk.model import Principal
+from tagwerk.settings import Settings, load
+from tagwerk.store import Engine, Transaction, open_engine
+from tagwerk.store.principals import principal_by_name
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Invocation:
+    """Where the command line says that the settings and the data are; None where it does not."""
+
+    config: Path | None = None
+    data: Path | None = None
+    database: str | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def settings(self) -> Settings:
+        """Raises ConfigurationError."""
+        config = self.config or self.environ.get("TAGWERK_CONFIG")
+        return load(
+            Path(config) if config else None, data=self.data, environ=self.environ, database=self.database
+        )
+
+    @contextmanager
+    def engine(self, settings: Settings, *, create: bool = False) -> Iterator[Engine]:
+        """The database, closed at the end of the block; made with its folder if `create`.
+
+        Raises:
+            ConfigurationError: there is none, or its folder cannot be made.
+            SchemaMismatch: it is of a newer Tagwerk.
+        """
+        storage = settings.storage
+        if create:
+            make_private_folder(storage.data)
+        elif not _has_database(storage.database_url):
+            raise ConfigurationError(
+                f"There is no database at {storage.database_url};"
+                f" `tagwerk serve` or `tagwerk user add` makes one, --data DIR names another folder."
+            )
+        engine = open_engine(storage.database_url)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    def command(self, *words: str) -> str:
+        """A command line that works on the same data, as a person would type it here."""
+        places: list[str] = []
+        for option, given in (("config", self.config), ("data", self.data), ("database", self.database)):
+            # Another terminal does not have the variables of this one.
+            value = given or self.environ.get(f"TAGWERK_{option.upper()}")
+            if value:
+                places += [f"--{option}", str(value)]
+        return shlex.join([_program(), *words, *places])
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+def common_options(command: Command) -> Command:
+    """Let a command take --config, --data and --database; groups take them too, and the last one counts."""
+    for name, metavar, kind, text in (
+        ("database", "URL", str, "URL of the database, for example sqlite:///path/to/tagwerk.sqlite."),
+        ("data", "DIR", click.Path(path_type=Path), "Folder of the data, instead of $TAGWERK_DATA."),
+        ("config", "FILE", click.Path(path_type=Path), "Read options from an INI file, or $TAGWERK_CONFIG."),
+    ):
+        command = click.option(
+            f"--{name}", metavar=metavar, type=kind, help=text, expose_value=False, callback=_remember
+        )(command)
+    return command
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    invocation = context.ensure_object(Invocation)
+    if value is not None and parameter.name is not None:
+        setattr(invocation, parameter.name, value)
+
+
+def make_private_folder(path: Path) -> None:
+    """Create a folder that only its owner can look into, and the folders above it.
+
+    Raises:
+        ConfigurationError: it cannot be made, or there is something else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{path} is no folder.") from error
+    except OSError as error:
+        raise ConfigurationError(f"The data folder {path} cannot be made: {error.strerror}.") from error
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigurationError(f"The data folder {path} cannot be written by this user.")
+
+
+def find_user(txn: Transaction, name: str) -> Principal | None:
+    """The user of that name; names are stored as NFC, terminals type what they like."""
+    return principal_by_name(txn, name) or principal_by_name(txn, unicodedata.normalize("NFC", name))
+
+
+def user_called(txn: Transaction, name: str) -> Principal:
+    """The user of that name.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    principal = find_user(txn, name)
+    if principal is None:
+        raise NotFound(f"There is no user {name!r}.")
+    return principal
+
+
+def now() -> int:
+    """Seconds since 1970: the command line is where the clock is read."""
+    return int(time.time())
+
+
+def on_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _has_database(url: str) -> bool:
+    scheme, _, path = url.partition("://")
+    return scheme != "sqlite" or Path("/" + path.lstrip("/")).exists()
+
+
+def _program() -> str:
+    script = sys.argv[0]
+    found = shutil.which("tagwerk")
+    if found is None or not script.endswith("tagwerk") or not Path(script).exists():
+        return "tagwerk"
+    return "tagwerk" if os.path.samefile(found, script) else script

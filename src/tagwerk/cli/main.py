@@ -1,0 +1,94 @@
+"""The command `tagwerk`: its commands, and the place where every error becomes a sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from tagwerk import __version__
+from tagwerk.cli.check import check
+from tagwerk.cli.collection import collection
+from tagwerk.cli.exports import export
+from tagwerk.cli.imports import import_
+from tagwerk.cli.invocation import common_options
+from tagwerk.cli.printed import options
+from tagwerk.cli.serve import serve
+from tagwerk.cli.user import user
+from tagwerk.cli.version import version
+from tagwerk.errors import TagwerkError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="tagwerk %(version)s", help="Show the version and exit.")
+@common_options
+def tagwerk() -> None:
+    """A CalDAV and CardDAV server.
+
+    `tagwerk serve` starts it, `tagwerk user add NAME` adds a user; nothing has to be configured before.
+    """
+
+
+for command in (serve, user, collection, import_, export, check, options, version):
+    tagwerk.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 not done, 2 not understood, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone, as in `tagwerk user list | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = tagwerk.main(args=arguments, prog_name="tagwerk", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _failed("Interrupted; nothing more was done.", 130)
+    except KeyboardInterrupt:
+        return _failed("Interrupted; nothing more was done.", 130)
+    except TagwerkError as error:
+        return _failed(str(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        place = f"{click.format_filename(error.filename)}: " if error.filename else ""
+        return _failed(f"{place}{error.strerror or error}.")
+    except MemoryError:
+        return _failed("There is not enough memory for this.")
+    except Exception as error:
+        return _failed(_bug(error), 70)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(sentence: str, code: int = 1) -> int:
+    click.echo(f"tagwerk: {sentence}", err=True)
+    return code
+
+
+def _bug(error: Exception) -> str:
+    """What to report about a mistake of ours; the whole story is one variable away."""
+    if os.environ.get("TAGWERK_TRACEBACK"):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+    return (
+        f"This should not have happened: {type(error).__name__}: {error} ({place})."
+        " Please report it with what TAGWERK_TRACEBACK=1 adds."
+    )

@@ -1,0 +1,35 @@
+"""Tables: rows for people, with columns as wide as they are shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
+    """The rows under their header; numbers stand on the right, and nothing breaks a line."""
+    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    right = [bool(rows) and all(isinstance(row[n], int) for row in rows) for n in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = [
+            " " * (width - _width(text)) + text if to_right else text + " " * (width - _width(text))
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: str | int) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in value)
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal (Unicode Standard Annex 11)."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )

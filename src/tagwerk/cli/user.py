@@ -1,0 +1,166 @@
+"""`tagwerk user`: who may come in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from tagwerk.accounts.passwords import hash_password
+from tagwerk.accounts.users import add_user, remove_user
+from tagwerk.cli.invocation import (
+    Invocation,
+    common_options,
+    find_user,
+    now,
+    on_terminal,
+    pass_invocation,
+    user_called,
+)
+from tagwerk.cli.table import table
+from tagwerk.errors import Conflict, InvalidRequest
+from tagwerk.store.collections import bindings_of
+from tagwerk.store.credentials import set_password
+from tagwerk.store.principals import principals
+
+password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from one line of standard input."
+)
+
+
+@click.group()
+@common_options
+def user() -> None:
+    """Add, list and remove users, and set their passwords."""
+
+
+@user.command("add")
+@click.argument("name")
+@password_stdin
+@click.option("--email", default="", metavar="ADDRESS", help="Address by which others invite the user.")
+@click.option("--display-name", default="", metavar="TEXT", help="Name that others see.")
+@common_options
+@pass_invocation
+def add(invocation: Invocation, name: str, password_stdin: bool, email: str, display_name: str) -> None:
+    """Add a user, who gets a calendar, a task list and an address book.
+
+    The password is asked for twice.
+    """
+    address = _address(email)
+    with invocation.engine(invocation.settings(), create=True) as engine:
+        with engine.read() as txn:
+            if find_user(txn, name) is not None:
+                raise Conflict(f"There is a user {name!r} already.")
+        password_hash = hash_password(_new_password(name, from_stdin=password_stdin))
+        with engine.write() as txn:
+            principal = add_user(
+                txn, name, now=now(), password_hash=password_hash, email=address, display_name=display_name
+            )
+    click.echo(f"User {principal.name} was added.")
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@common_options
+@pass_invocation
+def list_(invocation: Invocation, as_json: bool) -> None:
+    """List the users."""
+    with invocation.engine(invocation.settings()) as engine, engine.read() as txn:
+        found = [(principal, len(bindings_of(txn, principal.id))) for principal in list(principals(txn))]
+    if as_json:
+        fields = [
+            {
+                "name": principal.name,
+                "display_name": principal.display_name,
+                "addresses": list(principal.addresses),
+                "state": principal.state,
+                "created": principal.created,
+                "collections": collections,
+            }
+            for principal, collections in found
+        ]
+        click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (
+            principal.name,
+            principal.display_name,
+            ", ".join(principal.addresses),
+            collections,
+            datetime.fromtimestamp(principal.created, UTC).strftime("%Y-%m-%d"),
+            "" if principal.state == "active" else principal.state,
+        )
+        for principal, collections in found
+    ]
+    click.echo(table(("NAME", "DISPLAY NAME", "E-MAIL", "COLLECTIONS", "CREATED", ""), rows))
+
+
+@user.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options
+@pass_invocation
+def remove(invocation: Invocation, name: str, yes: bool) -> None:
+    """Remove a user with every calendar and address book they own.
+
+    On a terminal it asks before.
+    """
+    with invocation.engine(invocation.settings()) as engine:
+        with engine.read() as txn:
+            principal = user_called(txn, name)
+            names = [binding.name for binding in bindings_of(txn, principal.id)]
+        if not yes and on_terminal():
+            what = f" with {', '.join(names)}" if names else ""
+            click.confirm(f"Remove {principal.name}{what} for ever?", abort=True)
+        with engine.write() as txn:
+            remove_user(txn, principal.name)
+    click.echo(f"User {principal.name} was removed.")
+
+
+@user.command("password")
+@click.argument("name")
+@password_stdin
+@common_options
+@pass_invocation
+def password(invocation: Invocation, name: str, password_stdin: bool) -> None:
+    """Set a new password; the old one is refused from then on.
+
+    The password is asked for twice.
+    """
+    with invocation.engine(invocation.settings()) as engine:
+        with engine.read() as txn:
+            user_called(txn, name)
+        password_hash = hash_password(_new_password(name, from_stdin=password_stdin))
+        with engine.write() as txn:
+            principal = user_called(txn, name)
+            set_password(txn, principal.id, password_hash, now=now())
+    click.echo(f"The password of {principal.name} was set.")
+
+
+def _new_password(name: str, *, from_stdin: bool) -> str:
+    """The password that somebody types twice, or the first line of standard input without its end."""
+    if not from_stdin:
+        if not on_terminal():
+            raise click.UsageError(
+                "There is no terminal to ask for the password; write it to standard input with --password-stdin."
+            )
+        answer: str = click.prompt(
+            f"Password for {name}", hide_input=True, confirmation_prompt="Once more", err=True
+        )
+        return answer
+    line = sys.stdin.buffer.readline()
+    try:
+        return line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The password on standard input is not UTF-8.") from error
+
+
+def _address(email: str) -> str:
+    """An address as it stands in ``mailto:``, or ""."""
+    address = email.strip().removeprefix("mailto:")
+    local, _, host = address.rpartition("@")
+    if address and (not local or not host or any(char.isspace() or ord(char) < 32 for char in address)):
+        raise InvalidRequest(f"{email!r} is no e-mail address.")
+    return address

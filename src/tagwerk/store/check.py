@@ -1,0 +1,199 @@
+"""What `tagwerk check` asks the database: whether its rows fit each other, and every object with its facts."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tagwerk.model import Access, Kind
+from tagwerk.store.engine import Row, Transaction
+from tagwerk.store.schema import SCHEMA, meta
+
+_PLACE = (
+    " LEFT JOIN principal p ON p.id = c.owner_id"
+    " LEFT JOIN binding b ON b.collection_id = c.id AND b.principal_id = c.owner_id AND NOT b.removed"
+)
+_NAMED = "COALESCE(p.name, '?'), COALESCE(b.name, '?')"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is.  `objects` leaves tombstones out."""
+
+    users: int
+    collections: int
+    objects: int
+    tombstones: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFacts:
+    """An object with everything that was derived from its content when it was stored."""
+
+    owner: str
+    collection: str
+    kind: Kind
+    name: str
+    uid: str
+    component: str
+    etag: str
+    size: int
+    first: int
+    last: int
+    floating: bool
+    busy: int
+    search: str
+    repairs: tuple[str, ...]
+    content: bytes | None
+
+    @property
+    def path(self) -> str:
+        """Where it is, for a sentence."""
+        return f"{self.owner}/{self.collection}/{self.name}"
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what the engines stand on, by name."""
+    return {"sqlite": sqlite3.sqlite_version}
+
+
+def counts(txn: Transaction) -> Counts:
+    """How much the database holds."""
+    row = txn.row(
+        "SELECT (SELECT COUNT(*) FROM principal), (SELECT COUNT(*) FROM collection),"
+        " (SELECT COUNT(*) FROM object WHERE NOT removed), (SELECT COUNT(*) FROM object WHERE removed)"
+    )
+    assert row is not None
+    return Counts(*row)
+
+
+def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
+    """Every object, collection by collection, read as it is asked for."""
+    rows = txn.rows(
+        f"SELECT {_NAMED}, c.kind, o.name, o.uid, o.component, o.etag, o.size, o.first_instant, o.last_instant,"
+        " o.floating, o.busy, o.search, o.repairs, o.content"
+        f" FROM collection c JOIN object o ON o.collection_id = c.id{_PLACE}"
+        " WHERE NOT o.removed ORDER BY c.id, o.modseq"
+    )
+    for row in rows:
+        owner, collection, kind, name, uid, component, etag, size, first, last, floating, busy, *texts = row
+        search, repairs, content = texts
+        yield StoredFacts(
+            owner=owner,
+            collection=collection,
+            kind=Kind(kind),
+            name=name,
+            uid=uid,
+            component=component,
+            etag=etag,
+            size=size,
+            first=first,
+            last=last,
+            floating=bool(floating),
+            busy=busy,
+            search=search,
+            repairs=tuple(repairs.split("\n")) if repairs else (),
+            content=content,
+        )
+
+
+def misfits(txn: Transaction) -> list[str]:
+    """What the rows say that cannot be true, as sentences."""
+    wrong = _schema(txn)
+    for sql, sentence in _QUESTIONS:
+        wrong += [sentence.format(*row) for row in txn.rows(sql)]
+    for name, addresses in txn.rows("SELECT name, addresses FROM principal"):
+        if not _is_list_of_text(addresses):
+            wrong.append(f"The addresses of the user {name} cannot be read.")
+    wrong += _unknown(txn, "kind", f"SELECT c.kind, {_NAMED} FROM collection c{_PLACE}", list(Kind))
+    wrong += _unknown(
+        txn,
+        "access",
+        "SELECT b.access, p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id",
+        list(Access),
+    )
+    return wrong
+
+
+_QUESTIONS: tuple[tuple[str, str], ...] = (
+    (
+        f"SELECT {_NAMED}, o.name, o.modseq, c.modseq FROM object o JOIN collection c ON c.id = o.collection_id"
+        f"{_PLACE} WHERE o.modseq > c.modseq OR o.modseq < 1",
+        "{0}/{1}/{2} has change number {3}, but the collection has counted to {4}.",
+    ),
+    (
+        f"SELECT {_NAMED}, o.modseq, COUNT(*) FROM object o JOIN collection c ON c.id = o.collection_id{_PLACE}"
+        " GROUP BY p.name, b.name, c.id, o.modseq HAVING COUNT(*) > 1",
+        "{0}/{1} has given change number {2} to {3} objects.",
+    ),
+    (
+        f"SELECT {_NAMED}, o.uid, COUNT(*) FROM object o JOIN collection c ON c.id = o.collection_id{_PLACE}"
+        " WHERE NOT o.removed GROUP BY p.name, b.name, c.id, o.uid HAVING COUNT(*) > 1",
+        "{0}/{1} has the UID {2} in {3} objects.",
+    ),
+    (
+        f"SELECT {_NAMED}, o.name FROM object o JOIN collection c ON c.id = o.collection_id{_PLACE}"
+        " WHERE o.created_modseq > o.modseq",
+        "{0}/{1}/{2} was changed before it was created.",
+    ),
+    (
+        f"SELECT {_NAMED}, o.name FROM object o JOIN collection c ON c.id = o.collection_id{_PLACE}"
+        " WHERE o.removed AND o.content IS NOT NULL",
+        "{0}/{1}/{2} was removed and still has its content.",
+    ),
+    (
+        "SELECT o.collection_id, COUNT(*) FROM object o LEFT JOIN collection c ON c.id = o.collection_id"
+        " WHERE c.id IS NULL GROUP BY o.collection_id",
+        "{1} objects belong to collection {0}, which does not exist.",
+    ),
+    (
+        f"SELECT {_NAMED}, c.min_modseq, c.modseq FROM collection c{_PLACE}"
+        " WHERE c.min_modseq > c.modseq OR c.min_modseq < 0",
+        "{0}/{1} has forgotten changes up to {2}, but has counted to {3}.",
+    ),
+    (
+        f"SELECT {_NAMED} FROM collection c{_PLACE} WHERE c.epoch = ''",
+        "{0}/{1} has no epoch.",
+    ),
+    (
+        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE} WHERE p.id IS NULL",
+        "Collection {2} belongs to nobody.",
+    ),
+    (
+        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE} WHERE p.id IS NOT NULL AND b.id IS NULL",
+        "Collection {2} of {0} is in no home, so that nobody can reach it.",
+    ),
+    (
+        "SELECT p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id"
+        " LEFT JOIN collection c ON c.id = b.collection_id WHERE NOT b.removed AND c.id IS NULL",
+        "{0}/{1} leads to a collection that does not exist.",
+    ),
+    (
+        f"SELECT {_NAMED}, r.object_name, r.name FROM property r JOIN collection c ON c.id = r.collection_id{_PLACE}"
+        " WHERE r.object_name <> '' AND NOT EXISTS (SELECT 1 FROM object o WHERE o.collection_id = c.id"
+        " AND o.name = r.object_name AND NOT o.removed)",
+        "{0}/{1}/{2} does not exist and has the property {3}.",
+    ),
+)
+
+
+def _schema(txn: Transaction) -> list[str]:
+    version = meta(txn, "schema_version")
+    if not version.isdigit() or int(version) < SCHEMA:
+        return [f"The schema version is {version!r}; this Tagwerk writes {SCHEMA}."]
+    return []
+
+
+def _unknown(txn: Transaction, what: str, sql: str, known: list[str]) -> list[str]:
+    rows: Iterator[Row] = txn.rows(sql)
+    return [f"{owner}/{name} has the {what} {value!r}." for value, owner, name in rows if value not in known]
+
+
+def _is_list_of_text(text: str) -> bool:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
