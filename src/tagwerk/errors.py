@@ -21,6 +21,7 @@
     ├── PreconditionFailed           If-Match and its kin
     ├── BodyTooLarge
     ├── UnsupportedMedia
+    ├── BadGateway                   the request names another server
     ├── InsufficientStorage
     ├── Unavailable                  try again later
     ├── SchemaMismatch               the database is of another version
@@ -151,6 +152,10 @@ class BodyTooLarge(TagwerkError):
 
 class UnsupportedMedia(TagwerkError):
     """The media type of the body does not fit the resource."""
+
+
+class BadGateway(TagwerkError):
+    """The request names another server as its destination."""
 
 
 class InsufficientStorage(TagwerkError):

@@ -140,6 +140,45 @@ def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:
     txn.execute("UPDATE binding SET name = ? WHERE id = ?", (name, binding.id))
 
 
+def copy_collection(
+    txn: Transaction, binding: Binding, *, name: str, now: int, with_objects: bool = True
+) -> Binding:
+    """Make a collection like another one in the same home, with its properties and, if asked, its objects.
+
+    Raises:
+        Conflict: the home has something of that name.
+    """
+    source = binding.collection
+    made = create_collection(
+        txn, binding.principal, name=name, kind=source.kind, now=now, components=source.components
+    )
+    txn.execute(
+        "INSERT INTO property (collection_id, binding_id, object_name, name, value)"
+        " SELECT ?, 0, object_name, name, value FROM property"
+        " WHERE collection_id = ? AND binding_id = 0 AND (object_name = '' OR ?)",
+        (made.collection.id, source.id, with_objects),
+    )
+    if with_objects:
+        # Numbered afresh, in the order of the source, without its tombstones.
+        txn.execute(
+            "INSERT INTO object SELECT ?, name, uid, component, etag, size,"
+            " 1 + ROW_NUMBER() OVER (ORDER BY modseq), 1 + ROW_NUMBER() OVER (ORDER BY modseq), removed,"
+            " created, ?, first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans,"
+            " search, content FROM object WHERE collection_id = ? AND NOT removed",
+            (made.collection.id, now, source.id),
+        )
+        txn.execute(
+            "UPDATE collection SET modseq = 1 + (SELECT COUNT(*) FROM object WHERE collection_id = ?) WHERE id = ?",
+            (made.collection.id, made.collection.id),
+        )
+    return made
+
+
+def set_components(txn: Transaction, collection: CollectionId, components: tuple[str, ...]) -> None:
+    """Change what a calendar takes from now on (RFC 4791 5.2.3); what it holds stays."""
+    txn.execute("UPDATE collection SET components = ? WHERE id = ?", (",".join(components), collection))
+
+
 def new_epoch() -> str:
     """The name of a history that was never before."""
     return secrets.token_hex(8)

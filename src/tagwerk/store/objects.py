@@ -12,6 +12,12 @@ from tagwerk.store.collections import next_modseq
 from tagwerk.store.engine import Row, Transaction
 
 _META = "name, uid, component, etag, size, modseq, created, modified"
+_ROW = (
+    "collection_id, name, uid, component, etag, size, modseq, created_modseq, removed, created, modified,"
+    " first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans, search, content"
+)
+_ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
+_HOLDS = "search LIKE ? ESCAPE '\\'"
 _BATCH = 500
 
 
@@ -59,18 +65,8 @@ def put_object(
     if other and other[0] != name:
         raise UidConflict(facts.uid, existing=other[0])
     created = existing.created if existing else now
-    txn.execute(
-        "INSERT INTO object (collection_id, name, uid, component, etag, size, modseq, created_modseq, removed,"
-        " created, modified, first_instant, last_instant, floating, busy, spans_from, spans_until, repairs,"
-        " spans, search, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (collection_id, name) DO UPDATE SET uid = excluded.uid, component = excluded.component,"
-        " etag = excluded.etag, size = excluded.size, modseq = excluded.modseq,"
-        " created_modseq = CASE WHEN object.removed THEN excluded.modseq ELSE object.created_modseq END,"
-        " removed = excluded.removed, created = excluded.created, modified = excluded.modified,"
-        " first_instant = excluded.first_instant, last_instant = excluded.last_instant,"
-        " floating = excluded.floating, busy = excluded.busy, spans_from = excluded.spans_from,"
-        " spans_until = excluded.spans_until, repairs = excluded.repairs, spans = excluded.spans,"
-        " search = excluded.search, content = excluded.content",
+    _write(
+        txn,
         (
             collection,
             name,
@@ -96,6 +92,82 @@ def put_object(
         ),
     )
     return StoredObject(name, facts.uid, facts.component, etag, len(upload.content), modseq, created, now)
+
+
+def _write(txn: Transaction, values: tuple[object, ...]) -> None:
+    """Insert or replace a row; `values` are in the order of `_ROW`."""
+    txn.execute(
+        f"INSERT INTO object ({_ROW}) VALUES ({_ROW_MARKS})"
+        " ON CONFLICT (collection_id, name) DO UPDATE SET uid = excluded.uid, component = excluded.component,"
+        " etag = excluded.etag, size = excluded.size, modseq = excluded.modseq,"
+        " created_modseq = CASE WHEN object.removed THEN excluded.modseq ELSE object.created_modseq END,"
+        " removed = excluded.removed, created = excluded.created, modified = excluded.modified,"
+        " first_instant = excluded.first_instant, last_instant = excluded.last_instant,"
+        " floating = excluded.floating, busy = excluded.busy, spans_from = excluded.spans_from,"
+        " spans_until = excluded.spans_until, repairs = excluded.repairs, spans = excluded.spans,"
+        " search = excluded.search, content = excluded.content",
+        values,
+    )
+
+
+def copy_object(
+    txn: Transaction, collection: CollectionId, name: str, *, to: CollectionId, as_name: str, now: int
+) -> Modseq:
+    """Store the object `name` of `collection` a second time, as `as_name` in `to`.
+
+    Raises:
+        NotFound: there is no such object.
+        UidConflict: another name in `to` has its UID.
+    """
+    row = _row(txn, collection, name)
+    modseq = next_modseq(txn, to, now=now)
+    _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
+    _copy_properties(txn, collection, name, to=to, as_name=as_name)
+    return modseq
+
+
+def move_object(
+    txn: Transaction, collection: CollectionId, name: str, *, to: CollectionId, as_name: str, now: int
+) -> Modseq:
+    """Move the object `name` of `collection` to `to`, where it is called `as_name`.
+
+    The collection it leaves keeps a tombstone.  Raises as `copy_object` does.
+    """
+    row = _row(txn, collection, name)
+    # The copy of the properties needs the row of the source, the UID's index its absence.
+    _copy_properties(txn, collection, name, to=to, as_name=as_name)
+    remove_object(txn, collection, name, now=now)
+    modseq = next_modseq(txn, to, now=now)
+    _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
+    return modseq
+
+
+def _row(txn: Transaction, collection: CollectionId, name: str) -> Row:
+    row = txn.row(
+        f"SELECT {_ROW} FROM object WHERE collection_id = ? AND name = ? AND NOT removed", (collection, name)
+    )
+    if row is None:
+        raise NotFound(f"There is no object {name!r}.")
+    return row
+
+
+def _place(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, modseq: Modseq, now: int) -> None:
+    uid = row[2]
+    other = txn.row("SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (to, uid))
+    if other and other[0] != as_name:
+        raise UidConflict(uid, existing=other[0])
+    _write(txn, (to, as_name, *row[2:6], modseq, modseq, *row[8:10], now, *row[11:]))
+
+
+def _copy_properties(
+    txn: Transaction, collection: CollectionId, name: str, *, to: CollectionId, as_name: str
+) -> None:
+    txn.execute(
+        "INSERT INTO property (collection_id, binding_id, object_name, name, value)"
+        " SELECT ?, 0, ?, name, value FROM property"
+        " WHERE collection_id = ? AND binding_id = 0 AND object_name = ?",
+        (to, as_name, collection, name),
+    )
 
 
 def find_object(
@@ -162,10 +234,11 @@ def candidates(
     component: str | None,
     start: int,
     end: int,
-    needles: tuple[str, ...] = (),
+    needles: tuple[tuple[str, ...], ...] = (),
 ) -> list[Candidate]:
-    """The objects of which something may happen in [start, end] and that hold every needle.
+    """The objects of which something may happen in [start, end].
 
+    Of each inner tuple of `needles` at least one string occurs in their searched text.
     Floating objects are found when their times, read as UTC, lie within a day of the range.
     """
     sql = (
@@ -177,12 +250,16 @@ def candidates(
     if component is not None:
         sql += " AND component = ?"
         params.append(component)
-    for needle in needles:
-        sql += " AND search LIKE ? ESCAPE '\\'"
-        params.append("%" + needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+    for choices in needles:
+        sql += f" AND ({' OR '.join([_HOLDS] * len(choices))})"
+        params.extend(map(_like, choices))
     return [
         Candidate(name, etag, bool(floating), *rest) for name, etag, floating, *rest in txn.rows(sql, params)
     ]
+
+
+def _like(needle: str) -> str:
+    return "%" + needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now: int) -> Modseq:

@@ -1,0 +1,126 @@
+"""The calendar-query report (RFC 4791 7.8).
+
+Columns decide most of it: component, time and folded text narrow the candidates in
+SQL, the spans of an object decide a time range without reading it.  What is left is
+read and matched as the RFC says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
+from xml.etree.ElementTree import Element
+
+from tagwerk.contentline import parse
+from tagwerk.dav.calendar_filter import read_filter
+from tagwerk.dav.message import Response
+from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, limited, wanted
+from tagwerk.dav.registry import Feature
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ObjectResource,
+    Resource,
+    Where,
+    collections_in,
+)
+from tagwerk.dav.transform import prepare_data
+from tagwerk.dav.zones import zone_of
+from tagwerk.errors import CALDAV
+from tagwerk.ical.facts import iter_spans, spans_overlap
+from tagwerk.ical.filter import CompFilter, Prefilter, matches, prefilter
+from tagwerk.ical.values import to_instant, to_local
+from tagwerk.store.objects import Candidate, candidates, objects_named
+
+feature = Feature("RFC 4791 calendar-query")
+
+_BATCH = 200
+
+
+@feature.report(CALDAV + "calendar-query", on=Where.HOME | Where.CALENDAR | Where.EVENT)
+def calendar_query(context: Context, resource: Resource, root: Element) -> Response:
+    """RFC 4791 7.8, on a calendar, on one object, or on every calendar of a home."""
+    asked = wanted(context.request, root)
+    condition = read_filter(root)
+    found = _responses(context, resource, root, asked, condition)
+    return answer(limited(found, resource.href, most=context.settings.dav.max_results))
+
+
+def _responses(
+    context: Context, resource: Resource, root: Element, asked: Wanted, condition: CompFilter
+) -> Iterator[str]:
+    only = resource.stored.name if isinstance(resource, ObjectResource) else ""
+    if isinstance(resource, ObjectResource):
+        places = [resource.parent]
+    elif isinstance(resource, Home):
+        places = [place for place in collections_in(context, resource) if place.where is Where.CALENDAR]
+    else:
+        assert isinstance(resource, CollectionResource)
+        places = [resource]
+    for place in places:
+        zone = zone_of(context, root, place)
+        prepare_data(context, root, zone=zone)
+        yield from _of_collection(context, place, asked, condition, zone, only=only)
+
+
+def _of_collection(
+    context: Context,
+    place: CollectionResource,
+    asked: Wanted,
+    condition: CompFilter,
+    zone: tzinfo,
+    *,
+    only: str,
+) -> Iterator[str]:
+    narrowed = prefilter(condition)
+    found = candidates(
+        context.txn,
+        place.binding.collection.id,
+        component=narrowed.component,
+        start=narrowed.start,
+        end=narrowed.end,
+        needles=tuple((needle,) for needle in narrowed.needles),
+    )
+    verdicts = {
+        candidate.name: (candidate.etag, verdict)
+        for candidate in found
+        if (not only or candidate.name == only)
+        and (verdict := decide(candidate, narrowed, zone)) is not False
+    }
+    writer = ObjectWriter(context, place, asked)
+    if writer.needs_only_etag and all(verdict for _, verdict in verdicts.values()):
+        for name, (etag, _) in verdicts.items():
+            yield writer.etag_response(name, etag)
+        return
+    names = list(verdicts)
+    for begin in range(0, len(names), _BATCH):
+        batch = names[begin : begin + _BATCH]
+        content = writer.needs_content or any(verdicts[name][1] is None for name in batch)
+        for stored in objects_named(context.txn, place.binding.collection.id, batch, content=content):
+            if verdicts[stored.name][1] or matches_content(stored.content or b"", condition, zone):
+                yield writer.response(stored)
+
+
+def decide(candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | None:
+    """Whether the columns say that an object matches; None where only its bytes can tell."""
+    if not narrowed.exact:
+        return None
+    if narrowed.is_unbounded:
+        return True
+    spans = candidate.spans
+    if spans is None or narrowed.start < candidate.spans_from or narrowed.end > candidate.spans_until:
+        return None
+    if not candidate.floating or zone is UTC:
+        return spans_overlap(spans, narrowed.start, narrowed.end)
+    for begin, end in iter_spans(spans, narrowed.start - 86400, narrowed.end + 86400):
+        first, last = (to_instant(to_local(instant, UTC), zone) for instant in (begin, end))
+        if first < narrowed.end and (last > narrowed.start or first == last == narrowed.start):
+            return True
+    return False
+
+
+def matches_content(content: bytes, condition: CompFilter, zone: tzinfo) -> bool:
+    """Whether an object's bytes match."""
+    roots = parse(content.decode())
+    return bool(roots) and matches(roots[0], condition, zone=zone)

@@ -1,0 +1,103 @@
+"""The DAV engine: a request value in, a response value out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+
+from tagwerk.dav import failures, paths
+from tagwerk.dav.features import FEATURES
+from tagwerk.dav.message import Request, Response
+from tagwerk.dav.registry import Method, Registry
+from tagwerk.dav.resources import Context, Where
+from tagwerk.errors import MethodNotAllowed, TagwerkError, Unauthenticated
+from tagwerk.model import Principal, PrincipalId
+from tagwerk.settings import Settings
+from tagwerk.store import Engine
+from tagwerk.store.engine import Transaction
+from tagwerk.store.principals import principal_by_name
+
+NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
+"""Who asks without having logged in; owns and sees nothing."""
+
+
+class DavEngine:
+    """Answers requests on one database.  Thread-safe; holds no state of its own."""
+
+    def __init__(self, store: Engine, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self.registry = Registry(FEATURES)
+        self._store, self._settings, self._clock = store, settings, clock
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request; every `TagwerkError` becomes the answer that its kind asks for.
+
+        The caller closes the response's body if it is an iterator that it does not
+        read to its end: the body holds the snapshot from which it is read.
+        """
+        try:
+            return self._handle(request)
+        except TagwerkError as error:
+            return failures.response(error, realm=self._settings.auth.realm)
+
+    def _handle(self, request: Request) -> Response:
+        paths.split(request.path)
+        method = self.registry.methods.get(request.method)
+        if method is None:
+            allow = self.registry.allowed(Where.ROOT)
+            raise MethodNotAllowed(f"This server has no method {request.method[:40]}.", allow=allow)
+        if not request.user and request.method != "OPTIONS":
+            raise Unauthenticated("Log in with the name and password of a user of this server.")
+        prepared: object = None
+        if method.prepare is not None:
+            with self._store.read() as txn:
+                prepared = method.prepare(self._context(txn, request))
+        if method.writes:
+            with self._store.write() as txn:
+                context = self._context(txn, request)
+                context.prepared = prepared
+                return method.handler(context)
+        return self._read(method, request)
+
+    def _read(self, method: Method, request: Request) -> Response:
+        with ExitStack() as stack:
+            txn = stack.enter_context(self._store.read())
+            response = method.handler(self._context(txn, request))
+            if not isinstance(response.body, bytes):
+                # The first part is made now, so that an error in it is still an answer.
+                response.body = _Body(_closing(response.body, stack.pop_all()))
+        return response
+
+    def _context(self, txn: Transaction, request: Request) -> Context:
+        user: Principal | None = NOBODY
+        if request.user:
+            user = principal_by_name(txn, request.user)
+        if user is None or user.state != "active":
+            raise Unauthenticated("This user is not known to this server.")
+        return Context(txn, request, user, self._settings, self.registry, int(self._clock()))
+
+
+class _Body:
+    """The rest of an answer whose first part is made already."""
+
+    def __init__(self, parts: Generator[bytes, None, None]) -> None:
+        self._first: bytes | None = next(parts, b"")
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return next(self._parts)
+
+    def close(self) -> None:
+        """Give up the snapshot."""
+        self._parts.close()
+
+
+def _closing(body: Iterator[bytes], stack: ExitStack) -> Generator[bytes, None, None]:
+    with stack:
+        yield from body

@@ -1,0 +1,51 @@
+"""Errors as answers: the one table that knows which error is which status (RFC 4918 11, 16)."""
+
+from __future__ import annotations
+
+from tagwerk import errors
+from tagwerk.dav import paths, xml
+from tagwerk.dav.message import Response
+
+STATUS: tuple[tuple[type[errors.TagwerkError], int], ...] = (
+    (errors.InvalidRequest, 400),
+    (errors.Unauthenticated, 401),
+    (errors.NotFound, 404),
+    (errors.MethodNotAllowed, 405),
+    (errors.Refused, 403),
+    (errors.Conflict, 409),
+    (errors.PreconditionFailed, 412),
+    (errors.BodyTooLarge, 413),
+    (errors.UnsupportedMedia, 415),
+    (errors.BadGateway, 502),
+    (errors.InsufficientStorage, 507),
+    (errors.Unavailable, 503),
+)
+
+
+def status_of(error: errors.TagwerkError) -> int:
+    """The status code of an error; 500 for one that should never reach a client."""
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def response(error: errors.TagwerkError, *, realm: str = "Tagwerk") -> Response:
+    """The answer to a request that failed: a status, a precondition, and a sentence."""
+    status = status_of(error)
+    headers = {"Content-Type": xml.XML_TYPE}
+    if isinstance(error, errors.MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allow)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = f'Basic realm="{realm}", charset="UTF-8"'
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    inside = xml.href(error.href) if error.href else ""
+    return Response(status, headers, xml.error_body(error.condition, str(error), inside=inside))
+
+
+def uid_conflict(error: errors.UidConflict, *, base: str, collection: tuple[str, ...], card: bool) -> errors.Conflict:
+    """The same conflict with the href of the object that has the UID (RFC 4791 5.3.2.1)."""
+    namespace = errors.CARDDAV if card else errors.CALDAV
+    return errors.Conflict(
+        f"{error}.",
+        condition=namespace + "no-uid-conflict",
+        href=paths.join(base, *collection, error.existing),
+    )

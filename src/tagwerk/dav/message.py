@@ -1,0 +1,40 @@
+"""What goes into the engine and what comes out: no server, no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of an authenticated user.
+
+    `path` is still percent-encoded and without the prefix `base` under which the
+    server is mounted; header names are in lower case; `user` is empty for nobody.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    user: str = ""
+    base: str = ""
+    scheme: str = "http"
+    query: str = ""
+
+    def header(self, name: str, default: str = "") -> str:
+        """The value of the header `name`, given in lower case."""
+        return self.headers.get(name, default)
+
+
+@dataclass(slots=True)
+class Response:
+    """Status, headers, and a body that is bytes or produced while it is sent.
+
+    An iterator may hold a database snapshot: whoever does not read it to its end closes it.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | Iterator[bytes] = b""

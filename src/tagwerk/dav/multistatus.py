@@ -1,0 +1,197 @@
+"""``DAV:multistatus``, written as it is produced (RFC 4918 13, 14.16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from xml.etree.ElementTree import Element
+
+from tagwerk.dav import paths, xml
+from tagwerk.dav.message import Request, Response
+from tagwerk.dav.registry import Property
+from tagwerk.dav.resources import CollectionResource, Context, ObjectResource, Resource
+from tagwerk.errors import InvalidXml
+from tagwerk.model import StoredObject
+
+GETETAG = "{DAV:}getetag"
+DATA = ("{urn:ietf:params:xml:ns:caldav}calendar-data", "{urn:ietf:params:xml:ns:carddav}address-data")
+
+_CHUNK = 64 * 1024
+_OK = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
+_MISSING = "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The properties that a request asks for (RFC 4918 9.1).
+
+    `names` in the order of the request; with `every` those of ``allprop`` besides;
+    `names_only` is ``propname``.  `minimal` leaves missing ones out (RFC 8144 2.1).
+    """
+
+    names: tuple[str, ...] = ()
+    every: bool = False
+    names_only: bool = False
+    minimal: bool = False
+
+
+def wanted(request: Request, root: Element | None) -> Wanted:
+    """What the body of a PROPFIND or REPORT asks for; no body asks for everything.
+
+    Raises:
+        InvalidXml: it asks in two ways at once.
+    """
+    minimal = "return=minimal" in request.header("prefer") or request.header("brief").strip().lower() == "t"
+    if root is None:
+        return Wanted(every=True, minimal=minimal)
+    ways = [child for child in root if child.tag in ("{DAV:}prop", "{DAV:}allprop", "{DAV:}propname")]
+    if len(ways) > 1:
+        raise InvalidXml("The request asks for prop, allprop or propname at the same time; one is allowed.")
+    if not ways:
+        return Wanted(minimal=minimal)
+    if ways[0].tag == "{DAV:}propname":
+        return Wanted(names_only=True, minimal=minimal)
+    if ways[0].tag == "{DAV:}prop":
+        return Wanted(tuple(xml.names(ways[0])), minimal=minimal)
+    included = root.find("{DAV:}include")
+    return Wanted(tuple(xml.names(included)) if included is not None else (), every=True, minimal=minimal)
+
+
+def response_for(context: Context, resource: Resource, asked: Wanted) -> str:
+    """The ``DAV:response`` of one resource."""
+    live = context.registry.properties(resource.where)
+    dead = context.dead_properties(resource)
+    if asked.names_only:
+        names = [name for name, prop in live.items() if prop.get(context, resource) is not None]
+        content = "".join(xml.tags(name)[2] for name in dict.fromkeys((*names, *dead)))
+        return _response(resource.href, content, "", minimal=asked.minimal)
+    names = list(asked.names)
+    if asked.every:
+        names = list(dict.fromkeys((*(n for n, p in live.items() if p.in_allprop), *dead, *names)))
+    found, missing = _evaluate(context, resource, names, live, dead, every=asked.every)
+    return _response(resource.href, found, missing, minimal=asked.minimal)
+
+
+def _evaluate(
+    context: Context,
+    resource: Resource,
+    names: Sequence[str],
+    live: dict[str, Property],
+    dead: dict[str, str],
+    *,
+    every: bool,
+) -> tuple[str, str]:
+    found: list[str] = []
+    missing: list[str] = []
+    for name in names:
+        prop = live.get(name)
+        value = dead.get(name) if prop is None else prop.get(context, resource)
+        start, end, empty = xml.tags(name)
+        if value is not None:
+            found.append(f"{start}{value}{end}" if value else empty)
+        elif not (every and prop is not None and prop.in_allprop):
+            missing.append(empty)
+    return "".join(found), "".join(missing)
+
+
+def _response(href: str, found: str, missing: str, *, minimal: bool) -> str:
+    parts = [f"<D:response><D:href>{xml.escape(href)}</D:href>"]
+    if found or not missing or minimal:
+        parts.append(f"<D:propstat><D:prop>{found}</D:prop>{_OK}")
+    if missing and not minimal:
+        parts.append(f"<D:propstat><D:prop>{missing}</D:prop>{_MISSING}")
+    parts.append("</D:response>\n")
+    return "".join(parts)
+
+
+def status_response(href: str, status: str, *, condition: str = "", message: str = "") -> str:
+    """A ``DAV:response`` that has only a status, such as ``404 Not Found``."""
+    error = xml.element("{DAV:}error", xml.element(condition)) if condition else ""
+    text = xml.element("{DAV:}responsedescription", xml.escape(message)) if message else ""
+    return (
+        f"<D:response><D:href>{xml.escape(href)}</D:href>"
+        f"<D:status>HTTP/1.1 {status}</D:status>{error}{text}</D:response>\n"
+    )
+
+
+class ObjectWriter:
+    """Writes the responses of many objects of one collection.
+
+    What is the same for all of them is worked out once.  `needs_content` and
+    `needs_only_etag` say what must be read of each.
+    """
+
+    def __init__(self, context: Context, collection: CollectionResource, asked: Wanted) -> None:
+        self._context, self._collection, self._asked = context, collection, asked
+        names = set(asked.names)
+        plain = not asked.every and not asked.names_only and bool(names)
+        self.needs_content = bool(names.intersection(DATA))
+        self.needs_only_etag = plain and names == {GETETAG}
+        data = [name for name in asked.names if name in DATA]
+        fits = "caldav" if collection.binding.collection.kind == "calendar" else "carddav"
+        self._data_tag = data[0] if len(data) == 1 and fits in data[0] else ""
+        self._fast = plain and bool(self._data_tag) and names <= {GETETAG, self._data_tag}
+        self._with_etag = GETETAG in names
+        if not (plain and names <= {GETETAG, *DATA}):
+            context.read_object_properties(collection)
+
+    def etag_response(self, name: str, etag: str) -> str:
+        """The response of an object of which only the ETag is asked."""
+        return (
+            f"<D:response><D:href>{self.href(name)}</D:href><D:propstat><D:prop>"
+            f"<D:getetag>{etag}</D:getetag></D:prop>{_OK}</D:response>\n"
+        )
+
+    def response(self, stored: StoredObject) -> str:
+        """The response of an object; its content must be there if `needs_content`."""
+        if self._fast and stored.content is not None:
+            write = self._context.write_data
+            text = stored.content.decode() if write is None else write(stored.content)
+            start, end, _ = xml.tags(self._data_tag)
+            etag = f"<D:getetag>{stored.etag}</D:getetag>" if self._with_etag else ""
+            return (
+                f"<D:response><D:href>{self.href(stored.name)}</D:href><D:propstat><D:prop>"
+                f"{etag}{start}{xml.escape(text)}{end}</D:prop>{_OK}</D:response>\n"
+            )
+        path = self._collection.href + paths.segment(stored.name)
+        return response_for(self._context, ObjectResource(path, self._collection, stored), self._asked)
+
+    def segment(self, name: str) -> str:
+        """The last segment of an object's href."""
+        return paths.segment(name)
+
+    def href(self, name: str) -> str:
+        """The href of an object, as XML."""
+        return xml.escape(self._collection.href + paths.segment(name))
+
+
+def answer(responses: Iterable[str], *, tail: str = "", status: int = 207) -> Response:
+    """The whole multistatus, produced while it is sent."""
+    return Response(status, {"Content-Type": xml.XML_TYPE}, _stream(responses, tail))
+
+
+def limited(responses: Iterator[str], href: str, *, most: int) -> Iterator[str]:
+    """At most so many responses; where there would be more, 507 for the request's own URL says so.
+
+    RFC 4791 7.8 and RFC 6352 8.6.2, DAV:number-of-matches-within-limits.
+    """
+    yield from islice(responses, most)
+    if next(responses, None) is not None:
+        yield status_response(
+            href, "507 Insufficient Storage", condition="{DAV:}number-of-matches-within-limits"
+        )
+
+
+def _stream(responses: Iterable[str], tail: str) -> Iterator[bytes]:
+    parts = [f"{xml.PROLOG}<D:multistatus{xml.DECLARATIONS}>\n"]
+    size = 0
+    for part in responses:
+        parts.append(part)
+        size += len(part)
+        if size >= _CHUNK:
+            yield "".join(parts).encode()
+            parts.clear()
+            size = 0
+    parts.append(f"{tail}</D:multistatus>\n")
+    yield "".join(parts).encode()

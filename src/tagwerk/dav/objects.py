@@ -1,0 +1,227 @@
+"""GET, HEAD, PUT and DELETE (RFC 4918 9.4-9.7, RFC 4791 5.3.2, RFC 6352 6.3.2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from email.message import Message
+from html import escape as html_escape
+
+from tagwerk.dav import conditions, failures, paths, xml
+from tagwerk.dav.message import Response
+from tagwerk.dav.registry import Feature
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ObjectResource,
+    Resource,
+    Root,
+    Where,
+    collections_in,
+    may_write,
+    resolve,
+    resolve_collection,
+)
+from tagwerk.dav.webdav import DISPLAYNAME, collection_etag, content_type
+from tagwerk.errors import (
+    CALDAV,
+    CARDDAV,
+    Conflict,
+    MethodNotAllowed,
+    NeedPrivileges,
+    NotFound,
+    ObjectTooLarge,
+    Refused,
+    UidConflict,
+    UnsupportedMedia,
+)
+from tagwerk.ical import export as ical_export
+from tagwerk.ical import resource as ical_resource
+from tagwerk.model import Kind, Upload
+from tagwerk.store.collections import delete_collection, lock_collection
+from tagwerk.store.objects import find_object, objects, put_object, remove_object
+from tagwerk.vcard import export as vcard_export
+from tagwerk.vcard import resource as vcard_resource
+
+feature = Feature("RFC 4918 objects")
+
+log = logging.getLogger(__name__)
+
+_CALENDAR_TYPES = ("", "text/calendar")
+_CARD_TYPES = ("", "text/vcard", "text/x-vcard", "text/directory")
+
+
+@feature.method("GET", on=Where.ANY)
+def get(context: Context) -> Response:
+    """The bytes of an object, everything in a collection, or a page that says what is here."""
+    resource = resolve(context, paths.split(context.request.path), content=True)
+    if isinstance(resource, ObjectResource):
+        return _get_object(context, resource)
+    if isinstance(resource, CollectionResource):
+        return _get_collection(context, resource)
+    return Response(200, {"Content-Type": "text/html; charset=utf-8"}, _page(context, resource))
+
+
+@feature.method("HEAD", on=Where.ANY)
+def head(context: Context) -> Response:
+    """RFC 9110 9.3.2: what GET says about itself."""
+    response = get(context)
+    if isinstance(response.body, bytes):
+        response.headers["Content-Length"] = str(len(response.body))
+    response.body = b""
+    return response
+
+
+def _get_object(context: Context, resource: ObjectResource) -> Response:
+    stored = resource.stored
+    headers = {"ETag": stored.etag, "Last-Modified": conditions.http_date(stored.modified)}
+    if conditions.not_modified(context.request, etag=stored.etag, modified=stored.modified):
+        return Response(304, headers)
+    headers["Content-Type"] = content_type(stored.component)
+    return Response(200, headers, stored.content or b"")
+
+
+def _get_collection(context: Context, resource: CollectionResource) -> Response:
+    collection = resource.binding.collection
+    etag = collection_etag(resource)
+    headers = {"ETag": etag, "Last-Modified": conditions.http_date(collection.modified)}
+    if conditions.not_modified(context.request, etag=etag, modified=collection.modified):
+        return Response(304, headers)
+    suffix = "ics" if collection.kind is Kind.CALENDAR else "vcf"
+    filename = paths.segment(f"{resource.binding.name}.{suffix}")
+    headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{filename}"
+    contents = (stored.content or b"" for stored in objects(context.txn, collection.id, content=True))
+    body: Iterator[bytes]
+    if collection.kind is Kind.CALENDAR:
+        headers["Content-Type"] = "text/calendar; charset=utf-8"
+        values = context.dead_properties(resource)
+        body = ical_export.merge(contents, name=xml.text_of(values.get(DISPLAYNAME, "")))
+    else:
+        headers["Content-Type"] = "text/vcard; charset=utf-8"
+        body = vcard_export.merge(contents)
+    return Response(200, headers, body)
+
+
+def _page(context: Context, resource: Resource) -> bytes:
+    rows = []
+    if isinstance(resource, Root):
+        rows = [(context.href(context.user.name, collection=True), context.user.display_name)]
+    elif isinstance(resource, Home):
+        rows = [
+            (found.href, f"{found.binding.name} ({found.binding.collection.kind.value})")
+            for found in collections_in(context, resource)
+        ]
+    items = "".join(f'<li><a href="{html_escape(href)}">{html_escape(name)}</a></li>' for href, name in rows)
+    return (
+        "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Tagwerk</title>"
+        "<h1>Tagwerk</h1><p>A CalDAV and CardDAV server. Give its address to a calendar app."
+        f"<ul>{items}</ul></html>"
+    ).encode()
+
+
+def read_upload(context: Context) -> Upload:
+    """Check the body of a PUT before any lock is taken (RFC 4791 5.3.2.1, RFC 6352 6.3.2.1).
+
+    Raises:
+        Refused, UnsupportedMedia: the body cannot be stored there; the condition says why.
+        Conflict: there is no collection that could hold it.
+    """
+    segments = paths.split(context.request.path)
+    collection = _target(context, segments)
+    existing = find_object(context.txn, collection.binding.collection.id, segments[2])
+    return read_object(context, collection, uid=existing.uid if existing else "")
+
+
+def read_object(context: Context, resource: CollectionResource, *, uid: str) -> Upload:
+    """The request's body as an object of a collection; `uid` is used where the body has none."""
+    collection = resource.binding.collection
+    calendar = collection.kind is Kind.CALENDAR
+    media, charset = _media_type(context.request.header("content-type"))
+    if media not in (_CALENDAR_TYPES if calendar else _CARD_TYPES):
+        wanted = "text/calendar" if calendar else "text/vcard"
+        raise UnsupportedMedia(
+            f"{resource.href} takes {wanted}, not {media}.",
+            condition=CALDAV + "supported-calendar-data" if calendar else CARDDAV + "supported-address-data",
+        )
+    most = context.settings.dav.max_resource_size
+    if len(context.request.body) > most:
+        raise ObjectTooLarge(
+            f"The object has {len(context.request.body)} bytes; {most} are allowed.",
+            condition=(CALDAV if calendar else CARDDAV) + "max-resource-size",
+        )
+    if calendar:
+        return ical_resource.read(
+            context.request.body, charset=charset, now=context.now, components=collection.components, uid=uid
+        )
+    return vcard_resource.read(context.request.body, charset=charset, uid=uid)
+
+
+def _media_type(header: str) -> tuple[str, str]:
+    message = Message()
+    message["content-type"] = header or "text/plain"
+    return message.get_content_type() if header else "", str(message.get_param("charset") or "")
+
+
+def _target(context: Context, segments: tuple[str, ...]) -> CollectionResource:
+    """The collection that is to hold the object at a path."""
+    if len(segments) < 3:
+        try:
+            resource = resolve(context, segments)
+        except NotFound:
+            raise Refused("Objects are stored in calendars and address books; this is neither.") from None
+        allow = context.registry.allowed(resource.where)
+        raise MethodNotAllowed("A collection cannot be replaced by PUT; store objects in it.", allow=allow)
+    try:
+        collection = resolve_collection(context, segments[:2])
+    except NotFound as error:
+        raise Conflict(f"{error} Make it first.") from error
+    if len(segments) > 3:
+        raise Conflict("Objects are stored in a collection itself, not in folders below it.")
+    if not may_write(collection.binding):
+        raise NeedPrivileges("You may not change this collection.")
+    return collection
+
+
+@feature.method("PUT", on=Where.OBJECT, writes=True, prepare=read_upload)
+def put(context: Context) -> Response:
+    """Store an object as it was sent.  The ETag is left out where a repair changed the bytes (RFC 4791 5.3.4)."""
+    segments = paths.split(context.request.path)
+    resource = _target(context, segments)
+    upload = context.prepared
+    assert isinstance(upload, Upload)
+    collection = lock_collection(context.txn, resource.binding.collection.id)
+    existing = find_object(context.txn, collection.id, segments[2])
+    conditions.check(context.request, existing.etag if existing else None)
+    try:
+        if existing and existing.uid != upload.facts.uid:
+            raise UidConflict(existing.uid, existing=segments[2])
+        stored = put_object(context.txn, collection.id, segments[2], upload=upload, now=context.now)
+    except UidConflict as error:
+        card = collection.kind is Kind.ADDRESSBOOK
+        raise failures.uid_conflict(
+            error, base=context.request.base, collection=segments[:2], card=card
+        ) from error
+    for repair in upload.repairs:
+        log.warning("repaired %s: %s", context.request.path, repair)
+    headers = {} if upload.repairs else {"ETag": stored.etag}
+    return Response(204 if existing else 201, headers)
+
+
+@feature.method("DELETE", on=Where.COLLECTION | Where.OBJECT, writes=True)
+def delete(context: Context) -> Response:
+    """RFC 4918 9.6: an object, or a collection with all that is in it."""
+    resource = resolve(context, paths.split(context.request.path))
+    if isinstance(resource, Root | Home):
+        raise Refused("The home of a user is removed by the administrator, not by DELETE.")
+    parent = resource if isinstance(resource, CollectionResource) else resource.parent
+    if not may_write(parent.binding):
+        raise NeedPrivileges("You may not change this collection.")
+    collection = lock_collection(context.txn, parent.binding.collection.id)
+    if isinstance(resource, ObjectResource):
+        conditions.check(context.request, resource.stored.etag)
+        remove_object(context.txn, collection.id, resource.stored.name, now=context.now)
+    else:
+        conditions.check(context.request, collection_etag(resource))
+        delete_collection(context.txn, collection.id)
+    return Response(204)

@@ -1,0 +1,207 @@
+"""What a path leads to, for the one who asks (RFC 4918 5)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tagwerk.dav import paths
+from tagwerk.dav.message import Request
+from tagwerk.errors import NeedPrivileges, NotFound
+from tagwerk.model import Access, Binding, Kind, Principal, StoredObject
+from tagwerk.settings import Settings
+from tagwerk.store.collections import bindings_of, find_binding
+from tagwerk.store.engine import Transaction
+from tagwerk.store.objects import find_object
+from tagwerk.store.principals import principal_by_name
+from tagwerk.store.properties import collection_properties, objects_properties, principal_properties
+
+if TYPE_CHECKING:
+    from tagwerk.dav.registry import Registry
+
+
+class Where(enum.Flag):
+    """The kinds of resources, for saying where a method, report or property is found."""
+
+    ROOT = enum.auto()
+    HOME = enum.auto()
+    CALENDAR = enum.auto()
+    ADDRESSBOOK = enum.auto()
+    EVENT = enum.auto()
+    CARD = enum.auto()
+
+    COLLECTION = CALENDAR | ADDRESSBOOK
+    OBJECT = EVENT | CARD
+    CONTAINER = ROOT | HOME | CALENDAR | ADDRESSBOOK
+    ANY = CONTAINER | OBJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The folder of all principals."""
+
+    href: str
+    where: Where = Where.ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A principal, and at the same URL the home of their collections."""
+
+    href: str
+    principal: Principal
+    where: Where = Where.HOME
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionResource:
+    """A collection in somebody's home."""
+
+    href: str
+    binding: Binding
+    home: str
+    """The name of the principal in whose home it is."""
+
+    @property
+    def where(self) -> Where:
+        return Where.CALENDAR if self.binding.collection.kind is Kind.CALENDAR else Where.ADDRESSBOOK
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResource:
+    """An object in a collection."""
+
+    href: str
+    parent: CollectionResource
+    stored: StoredObject
+
+    @property
+    def where(self) -> Where:
+        return Where.EVENT if self.parent.where is Where.CALENDAR else Where.CARD
+
+
+Resource = Root | Home | CollectionResource | ObjectResource
+
+
+@dataclass(slots=True)
+class Context:
+    """One request being answered: who asks, in which transaction, at what time (seconds since 1970).
+
+    `prepared` is what the method's preparation returned; `write_data` turns an object's
+    bytes into the text of ``calendar-data`` or ``address-data`` where a report asks for
+    less or something else than the bytes.
+    """
+
+    txn: Transaction
+    request: Request
+    user: Principal
+    settings: Settings
+    registry: Registry
+    now: int
+    prepared: object = None
+    write_data: Callable[[bytes], str] | None = None
+    _properties: dict[object, dict[str, str]] = field(default_factory=dict)
+    _complete: int = 0
+
+    def href(self, *names: str, collection: bool = False) -> str:
+        """The path of some names as a client must write it."""
+        return paths.join(self.request.base, *names, collection=collection)
+
+    def dead_properties(self, resource: Resource) -> dict[str, str]:
+        """The values that clients set on `resource`, by Clark name; read once a request."""
+        if isinstance(resource, Home):
+            key: object = resource.principal.id
+        elif isinstance(resource, CollectionResource):
+            key = resource.binding.id
+        elif isinstance(resource, ObjectResource):
+            key = (resource.parent.binding.id, resource.stored.name)
+        else:
+            return {}
+        if key not in self._properties:
+            self._properties[key] = self._read_properties(resource)
+        return self._properties[key]
+
+    def read_object_properties(self, collection: CollectionResource) -> None:
+        """Read the dead properties of every object of a collection at once."""
+        binding = collection.binding
+        for name, values in objects_properties(self.txn, binding.collection.id).items():
+            self._properties[(binding.id, name)] = values
+        self._complete = binding.id
+
+    def _read_properties(self, resource: Resource) -> dict[str, str]:
+        if isinstance(resource, Home):
+            return principal_properties(self.txn, resource.principal.id)
+        if isinstance(resource, CollectionResource):
+            return collection_properties(self.txn, resource.binding.collection.id, resource.binding.id)
+        if isinstance(resource, ObjectResource):
+            binding = resource.parent.binding
+            if binding.id == self._complete:
+                return {}
+            return collection_properties(
+                self.txn, binding.collection.id, binding.id, object_name=resource.stored.name
+            )
+        return {}
+
+
+def resolve(context: Context, segments: tuple[str, ...], *, content: bool = False) -> Resource:
+    """The resource at a path, with its bytes if it is an object and `content`.
+
+    Raises:
+        NotFound: there is nothing.
+        NeedPrivileges: it is, or would be, in somebody else's home.
+    """
+    if not segments:
+        return Root(context.href())
+    home = resolve_home(context, segments[0])
+    if len(segments) == 1:
+        return home
+    collection = resolve_collection(context, segments[:2])
+    if len(segments) == 2:
+        return collection
+    stored = None
+    if len(segments) == 3:
+        stored = find_object(context.txn, collection.binding.collection.id, segments[2], content=content)
+    if stored is None:
+        raise NotFound(f"There is nothing at {context.request.path}.")
+    return ObjectResource(context.href(*segments), collection, stored)
+
+
+def resolve_home(context: Context, name: str) -> Home:
+    """The home of the principal called `name`.
+
+    Raises:
+        NeedPrivileges: it is somebody else's, or nobody's: the answer does not tell which.
+    """
+    if name == context.user.name:
+        return Home(context.href(name, collection=True), context.user)
+    raise NeedPrivileges("You have no access to the home of another user.")
+
+
+def resolve_collection(context: Context, segments: tuple[str, ...]) -> CollectionResource:
+    """The collection at /principal/name/."""
+    resolve_home(context, segments[0])
+    binding = find_binding(context.txn, segments[0], segments[1])
+    if binding is None:
+        raise NotFound(f"There is no collection {segments[1]!r}.")
+    return CollectionResource(context.href(*segments, collection=True), binding, segments[0])
+
+
+def collections_in(context: Context, home: Home) -> list[CollectionResource]:
+    """Everything in a home."""
+    name = home.principal.name
+    return [
+        CollectionResource(context.href(name, binding.name, collection=True), binding, name)
+        for binding in bindings_of(context.txn, home.principal.id)
+    ]
+
+
+def may_write(binding: Binding) -> bool:
+    """Whether objects may be changed through this binding."""
+    return binding.access in (Access.WRITE, Access.MANAGE, Access.OWNER)
+
+
+def principal_of(context: Context, name: str) -> Principal | None:
+    """The principal called `name`, if there is one."""
+    return context.user if name == context.user.name else principal_by_name(context.txn, name)

@@ -1,0 +1,187 @@
+"""The ASGI application: what happens to a request before and after the DAV engine.
+
+The frame (`tagwerk_radicale.application`) logs in and hands on to `tagwerk.dav`; it is
+called in worker threads, and big answers are read from it piece by piece, so a slow
+client holds no thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import RedirectResponse, Response as HttpResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tagwerk.dav import failures
+from tagwerk.dav.message import Response
+from tagwerk.errors import TagwerkError
+from tagwerk.http.bodies import Body, read_body
+from tagwerk.http.compression import compressed, wants_gzip
+from tagwerk.settings import Settings
+from tagwerk.store import Engine
+
+log = logging.getLogger(__name__)
+
+_COLLECT = 256 * 1024
+"""Bytes of an answer that are collected before it is streamed instead."""
+
+THREADS = 16
+"""Requests that are worked on at the same time; SQLite and the GIL gain nothing from more."""
+
+
+class Frame(Protocol):
+    """What stands between HTTP and the DAV engine: authentication and dispatch."""
+
+    def handle(self, scope: Scope, body: bytes, path: str) -> Response:
+        """Answer one request; called in a worker thread."""
+
+
+FrameFactory = Callable[[Settings, Engine], Frame]
+
+
+def create(settings: Settings, engine: Engine, frame: Frame) -> ASGIApp:
+    """The application for one database; it closes `engine` when the server stops."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+        await to_thread.run_sync(engine.close)
+
+    base = settings.server.base_path
+    dav = DavApp(settings, frame)
+
+    async def well_known(_request: HttpRequest) -> HttpResponse:
+        """RFC 6764 5: with and without credentials, for every method."""
+        return RedirectResponse(f"{base}/", status_code=301)
+
+    methods = ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "POST", "PUT"]
+    routes = [
+        Route(f"{prefix}/.well-known/{service}{slash}", well_known, methods=methods)
+        for prefix in dict.fromkeys(("", base))
+        for service in ("caldav", "carddav")
+        for slash in ("", "/")
+    ]
+    return Starlette(routes=[*routes, Mount("/", dav)], lifespan=lifespan)
+
+
+class DavApp:
+    """ASGI in, `Frame` behind it."""
+
+    def __init__(self, settings: Settings, frame: Frame) -> None:
+        self._settings, self._frame = settings, frame
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            path = _path_below(scope, self._settings.server.base_path)
+            async with read_body(scope, receive, limit=self._settings.server.max_body_size) as body:
+                response = await to_thread.run_sync(self._answer, scope, body, path)
+        except TagwerkError as error:
+            response = failures.response(error)
+        await _send(response, scope, send)
+
+    def _answer(self, scope: Scope, body: Body, path: str) -> Response:
+        response = self._frame.handle(scope, body.read(), path)
+        if isinstance(response.body, bytes):
+            return response
+        return _collected(response)
+
+
+def _path_below(scope: Scope, base: str) -> str:
+    """The percent-encoded path without the prefix under which the server is mounted."""
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1").partition("?")[0] if raw else scope["path"]
+    if base and (path == base or path.startswith(base + "/")):
+        path = path[len(base) :]
+    return path or "/"
+
+
+def _collected(response: Response) -> Response:
+    """An answer that fits is sent whole, with its length; a longer one goes on as a stream."""
+    parts = iter(response.body)  # type: ignore[arg-type]
+    begun: list[bytes] = []
+    size = 0
+    for part in parts:
+        begun.append(part)
+        size += len(part)
+        if size > _COLLECT:
+            response.body = _Chained(b"".join(begun), parts)
+            return response
+    response.body = b"".join(begun)
+    return response
+
+
+class _Chained:
+    """What was read already, then the rest."""
+
+    def __init__(self, begun: bytes, rest: Any) -> None:
+        self._begun: bytes | None = begun
+        self._rest = rest
+
+    def __iter__(self) -> _Chained:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            return begun
+        return next(self._rest)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._rest.close()
+
+
+async def _send(response: Response, scope: Scope, send: Send) -> None:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers.setdefault("cache-control", "no-cache, private")
+    compressible = response.status not in (204, 304) and "etag" not in headers
+    if compressible and headers.get("content-type"):
+        headers["vary"] = "Accept-Encoding"
+    gzip = compressible and wants_gzip(scope)
+    if isinstance(response.body, bytes):
+        body = response.body
+        if gzip and len(body) > 1024:
+            body = b"".join([part async for part in compressed(_one(body))])
+            headers["content-encoding"] = "gzip"
+        if response.status not in (204, 304):
+            headers.setdefault("content-length", str(len(body)))
+        await send(_start(response.status, headers))
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        return
+    parts = _pieces(response)
+    if gzip:
+        headers["content-encoding"] = "gzip"
+        parts = compressed(parts)
+    await send(_start(response.status, headers))
+    async for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _pieces(response: Response) -> AsyncIterator[bytes]:
+    """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
+    body: Any = response.body
+    try:
+        while (part := await to_thread.run_sync(next, body, None)) is not None:
+            yield part
+    finally:
+        with contextlib.suppress(RuntimeError):  # the thread may still be at work when the client has gone
+            body.close()
+
+
+def _start(status: int, headers: dict[str, str]) -> dict[str, Any]:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
