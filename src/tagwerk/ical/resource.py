@@ -28,11 +28,14 @@ SUPPORTED_COMPONENT = CALDAV + "supported-calendar-component"
 _NO_ZONES = frozenset({"VTIMEZONE"})
 
 
-def read(content: bytes, *, charset: str = "", now: int, components: Collection[str] = OBJECTS) -> Upload:
+def read(
+    content: bytes, *, charset: str = "", now: int, components: Collection[str] = OBJECTS, uid: str = ""
+) -> Upload:
     """The calendar object in `content`, with what queries need to know of it.
 
     `charset` is the parameter of the media type, `now` is in seconds since 1970,
-    `components` are the kinds that the collection holds.
+    `components` are the kinds that the collection holds, `uid` is given to an object that
+    has none: that of the object it replaces, else one is made from what is in it.
 
     Raises:
         InvalidCalendar: with the precondition of RFC 4791 5.3.2.1 that does not hold, and
@@ -41,7 +44,7 @@ def read(content: bytes, *, charset: str = "", now: int, components: Collection[
     parsed, repairs = _parse(content, charset)
     calendar = _only_calendar(parsed)
     objects = _objects(calendar, parsed, components)
-    text = _give_uid(objects, parsed, repairs)
+    text = _give_uid(objects, parsed, repairs, given=uid)
     _check_identity(objects, parsed)
     known = _facts(calendar, parsed, now)
     known = dataclasses.replace(known, search=searchtext.gather(calendar, skip=_NO_ZONES))
@@ -120,7 +123,7 @@ def _objects(calendar: Component, parsed: Parsed, allowed: Collection[str]) -> l
     return objects
 
 
-def _give_uid(objects: list[Component], parsed: Parsed, repairs: list[str]) -> str:
+def _give_uid(objects: list[Component], parsed: Parsed, repairs: list[str], *, given: str) -> str:
     """The text with a UID in every component that lacks one and can be given one."""
     nameless = [component for component in objects if not identity.uid(component)]
     if not nameless:
@@ -128,7 +131,7 @@ def _give_uid(objects: list[Component], parsed: Parsed, repairs: list[str]) -> s
     named = [component for component in objects if identity.uid(component)]
     if named and any(identity.recurrence_id(component) is None for component in nameless):
         return parsed.text  # it cannot be known to which object these belong: _check_identity refuses
-    uid = identity.uid(named[0]) if named else identity.derived_uid(nameless)
+    uid = identity.uid(named[0]) if named else given or identity.derived_uid(nameless)
     written = f"UID:{escape(uid)}"
     replaced: dict[int, str] = {}
     added: dict[int, str] = {}

@@ -23,10 +23,11 @@ VERSIONS = ("3.0", "4.0")
 _VERSION = re.compile(r"^VERSION(?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
 
 
-def read(content: bytes, *, charset: str = "") -> Upload:
+def read(content: bytes, *, charset: str = "", uid: str = "") -> Upload:
     """The card in `content`, with what queries need to know of it.
 
-    `charset` is the parameter of the media type.
+    `charset` is the parameter of the media type, `uid` is given to a card that has none:
+    that of the card it replaces, else one is made from what is in it.
 
     Raises:
         InvalidCard: with the precondition of RFC 6352 6.3.2.1 that does not hold, and the
@@ -48,7 +49,7 @@ def read(content: bytes, *, charset: str = "") -> Upload:
         raise InvalidCard(str(error), line=error.line) from error
     repairs += parsed.repairs
     card = _only_card(parsed)
-    text = _with_name_and_uid(card, parsed, repairs)
+    text = _with_name_and_uid(card, parsed, repairs, given=uid)
     facts = Facts(uid=identity.uid(card), component="VCARD", search=searchtext.gather(card))
     return Upload(text.encode() if repairs else content, facts, tuple(repairs))
 
@@ -91,7 +92,7 @@ def _only_card(parsed: Parsed) -> Component:
     return card
 
 
-def _with_name_and_uid(card: Component, parsed: Parsed, repairs: list[str]) -> str:
+def _with_name_and_uid(card: Component, parsed: Parsed, repairs: list[str], *, given: str) -> str:
     """The text with FN (RFC 6350 6.2.1) and UID (RFC 6352 5.1) where they were missing.
 
     Both are put behind VERSION, which RFC 6350 6.7.9 wants to be first.
@@ -100,7 +101,7 @@ def _with_name_and_uid(card: Component, parsed: Parsed, repairs: list[str]) -> s
     new: list[Line] = []
     uid = card.first("UID")
     if uid is None or not identity.uid(card):
-        value = identity.derived_uid(card)
+        value = given or identity.derived_uid(card)
         if uid is None:
             new.append(Line("UID", escape(value), card.index))
         else:
