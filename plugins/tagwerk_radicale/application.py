@@ -10,11 +10,14 @@ import base64
 import binascii
 import io
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from radicale import config
 from radicale.app import Application as RadicaleApplication
 from radicale.log import logger as radicale_log
+from radicale.types import WSGIResponse
 
 from tagwerk.dav import failures
 from tagwerk.dav.engine import DavEngine
@@ -25,7 +28,7 @@ from tagwerk.store import Engine
 from tagwerk_radicale import engines
 
 _REQUEST = "tagwerk.request"
-_RESPONSE = "tagwerk.response"
+_ANSWERS = "tagwerk.answers"
 
 _RADICALE_TYPES = {"tagwerk": "tagwerk_radicale.auth"}
 
@@ -44,27 +47,16 @@ class Application(RadicaleApplication):
 
     def _to_dav(
         self,
-        environ: dict[str, Any],
+        environ: Mapping[str, Any],
         base_prefix: str,
         path: str,
         user: str,
-        user_groups: set[str],
-        request_info: dict[str, Any],
-    ) -> tuple[int, dict[str, str], None, None]:
+        user_groups: set[Any],
+        request_info: dict[Any, Any],
+    ) -> WSGIResponse:
         request: Request = environ[_REQUEST]
-        response = self._dav.handle(
-            Request(
-                method=request.method,
-                path=request.path,
-                headers=request.headers,
-                body=request.body,
-                user=user,
-                base=request.base,
-                scheme=request.scheme,
-                query=request.query,
-            )
-        )
-        environ[_RESPONSE] = response
+        response = self._dav.handle(replace(request, user=user))
+        environ[_ANSWERS].append(response)
         return response.status, response.headers, None, None
 
     do_COPY = do_DELETE = do_GET = do_HEAD = do_MKCALENDAR = do_MKCOL = do_MOVE = _to_dav
@@ -85,7 +77,9 @@ class Frame:
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key = name.decode("latin-1")
-            headers[key] = f"{headers[key]}, {value.decode('latin-1')}" if key in headers else value.decode("latin-1")
+            headers[key] = (
+                f"{headers[key]}, {value.decode('latin-1')}" if key in headers else value.decode("latin-1")
+            )
         try:
             authorization = normalized_authorization(headers.get("authorization", ""))
         except (InvalidRequest, Unauthenticated) as error:
@@ -101,10 +95,10 @@ class Frame:
         )
         if not hasattr(self._application, f"do_{request.method}"):
             return self._dav.handle(request)
-        environ = self._environ(scope, request, authorization)
+        answers: list[Response] = []
+        environ = self._environ(scope, request, authorization) | {_ANSWERS: answers}
         status, dispatched, _ = self._application._handle_request(environ)
-        response: Response | None = environ.get(_RESPONSE)
-        if response is not None:
+        for response in answers:
             response.headers = dict(dispatched)
             return response
         return self._refused(int(status.split()[0]), dict(dispatched))

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from types import FrameType
@@ -167,7 +168,7 @@ def _announce(
         if nobody:
             click.echo("There is no user yet. This adds one:")
             click.echo(f"  {invocation.command('user', 'add', 'NAME')}")
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()
 
 
 def url_of(settings: Settings, listener: socket.socket) -> str:

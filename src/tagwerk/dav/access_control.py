@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tagwerk.dav import xml
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where, may_write
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ObjectResource,
+    Resource,
+    Where,
+    may_write,
+)
 from tagwerk.model import Access, Binding
 from tagwerk.store.principals import principal_by_id
 

@@ -130,6 +130,8 @@ def _name(node: Element) -> str:
 
 def _test(node: Element) -> Test:
     test = node.get("test", "anyof")
-    if test == "anyof" or test == "allof":
-        return test
+    if test == "anyof":
+        return "anyof"
+    if test == "allof":
+        return "allof"
     raise Refused(f"test is anyof or allof, not {test[:20]!r}.", condition=_FILTER)

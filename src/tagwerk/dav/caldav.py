@@ -71,7 +71,9 @@ def calendar_user_type(context: Context, resource: Resource) -> str | None:
     """RFC 6638 2.4.2."""
     if not isinstance(resource, Home):
         return None
-    return {"group": "GROUP", "room": "ROOM", "resource": "RESOURCE"}.get(resource.principal.kind, "INDIVIDUAL")
+    return {"group": "GROUP", "room": "ROOM", "resource": "RESOURCE"}.get(
+        resource.principal.kind, "INDIVIDUAL"
+    )
 
 
 @feature.live_property(CALDAV + "calendar-description", on=Where.CALENDAR, set=plain_text)
@@ -86,7 +88,9 @@ def calendar_timezone_value(context: Context, node: Element) -> str:
     try:
         roots = parse(node.text or "")
     except ContentLineError as error:
-        raise Refused(f"The time zone cannot be read: {error}.", condition=CALDAV + "valid-calendar-data") from error
+        raise Refused(
+            f"The time zone cannot be read: {error}.", condition=CALDAV + "valid-calendar-data"
+        ) from error
     zones = [child for root in roots for child in root.children if child.name == "VTIMEZONE"]
     if len(roots) != 1 or roots[0].name != "VCALENDAR" or len(zones) != 1 or zones[0].first("TZID") is None:
         raise Refused(
@@ -133,5 +137,3 @@ def calendar_data(context: Context, resource: Resource) -> str | None:
         return None
     write = context.write_data
     return xml.escape(resource.stored.content.decode() if write is None else write(resource.stored.content))
-
-

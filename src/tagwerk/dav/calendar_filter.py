@@ -21,7 +21,11 @@ def read_filter(root: Element) -> CompFilter:
     """
     holder = root.find(CALDAV + "filter")
     tops = list(holder) if holder is not None else []
-    if len(tops) != 1 or tops[0].tag != CALDAV + "comp-filter" or (tops[0].get("name") or "").upper() != "VCALENDAR":
+    if (
+        len(tops) != 1
+        or tops[0].tag != CALDAV + "comp-filter"
+        or (tops[0].get("name") or "").upper() != "VCALENDAR"
+    ):
         raise Refused(
             "A calendar-query holds one filter with one comp-filter called VCALENDAR.", condition=VALID_FILTER
         )
@@ -79,7 +83,9 @@ def text_match(node: Element, *, collation: str, namespace: str) -> TextMatch:
     if negate not in ("yes", "no") or kind not in {member.value for member in MatchType}:
         raise Refused(
             f"A text-match with negate-condition={negate!r} and match-type={kind!r} is not valid.",
-            condition=(namespace + "valid-filter") if namespace == CALDAV else (namespace + "supported-filter"),
+            condition=(namespace + "valid-filter")
+            if namespace == CALDAV
+            else (namespace + "supported-filter"),
         )
     return TextMatch(node.text or "", named, MatchType(kind), negate == "yes")
 
@@ -136,5 +142,3 @@ def _only(node: Element, *allowed: str) -> None:
     for child in node:
         if child.tag not in {CALDAV + name for name in allowed}:
             raise Refused(f"{child.tag} cannot stand in {node.tag}.", condition=CALDAV + "supported-filter")
-
-

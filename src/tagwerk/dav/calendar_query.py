@@ -28,8 +28,8 @@ from tagwerk.dav.resources import (
 from tagwerk.dav.transform import prepare_data
 from tagwerk.dav.zones import zone_of
 from tagwerk.errors import CALDAV
-from tagwerk.ical.facts import iter_spans, spans_overlap
 from tagwerk.ical.filter import CompFilter, Prefilter, matches, prefilter
+from tagwerk.ical.spans import iter_spans, spans_overlap
 from tagwerk.ical.values import to_instant, to_local
 from tagwerk.store.objects import Candidate, candidates, objects_named
 

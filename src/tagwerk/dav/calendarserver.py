@@ -32,7 +32,8 @@ def email_address_set(context: Context, resource: Resource) -> str | None:
     if not isinstance(resource, Home):
         return None
     return "".join(
-        f"<CS:email-address>{xml.escape(address)}</CS:email-address>" for address in resource.principal.addresses
+        f"<CS:email-address>{xml.escape(address)}</CS:email-address>"
+        for address in resource.principal.addresses
     )
 
 

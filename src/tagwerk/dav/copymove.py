@@ -123,7 +123,9 @@ def _transfer_object(
         transfer(context.txn, here, source.stored.name, to=there, as_name=target[2], now=context.now)
     except UidConflict as error:
         card = into.binding.collection.kind is Kind.ADDRESSBOOK
-        raise failures.uid_conflict(error, base=context.request.base, collection=target[:2], card=card) from error
+        raise failures.uid_conflict(
+            error, base=context.request.base, collection=target[:2], card=card
+        ) from error
     return Response(204 if existing else 201, {"Location": context.href(*target)})
 
 

@@ -41,7 +41,9 @@ def response(error: errors.TagwerkError, *, realm: str = "Tagwerk") -> Response:
     return Response(status, headers, xml.error_body(error.condition, str(error), inside=inside))
 
 
-def uid_conflict(error: errors.UidConflict, *, base: str, collection: tuple[str, ...], card: bool) -> errors.Conflict:
+def uid_conflict(
+    error: errors.UidConflict, *, base: str, collection: tuple[str, ...], card: bool
+) -> errors.Conflict:
     """The same conflict with the href of the object that has the UID (RFC 4791 5.3.2.1)."""
     namespace = errors.CARDDAV if card else errors.CALDAV
     return errors.Conflict(

@@ -1,3 +1,5 @@
 """placeholder"""
+
 from tagwerk.dav.registry import Feature
+
 feature = Feature("RFC 4791 free-busy-query")

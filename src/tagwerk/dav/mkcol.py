@@ -59,7 +59,9 @@ def mkcalendar(context: Context) -> Response:
 def _properties(root: Element | None) -> list[Element]:
     if root is None:
         return []
-    return [node for part in root.iterfind("{DAV:}set") for prop in part.iterfind("{DAV:}prop") for node in prop]
+    return [
+        node for part in root.iterfind("{DAV:}set") for prop in part.iterfind("{DAV:}prop") for node in prop
+    ]
 
 
 def _location(context: Context, *, calendar: bool) -> tuple[str, str]:
@@ -84,7 +86,8 @@ def _location(context: Context, *, calendar: bool) -> tuple[str, str]:
         raise Refused("Calendars and address books hold no other collections.", condition=condition)
     if found is not None:
         error = MethodNotAllowed(
-            f"There is a collection {segments[1]!r} already.", allow=context.registry.allowed(Where.COLLECTION)
+            f"There is a collection {segments[1]!r} already.",
+            allow=context.registry.allowed(Where.COLLECTION),
         )
         error.condition = DAV + "resource-must-be-null"
         raise error
@@ -123,4 +126,6 @@ def _failed(href: str, others: list[str], failures: dict[str, Refused], *, root:
     stats = failed_propstats(others, failures)
     if root == _MKCALENDAR_RESPONSE:
         return answer(iter([f"<D:response>{xml.href(href)}{stats}</D:response>\n"]))
-    return Response(403, {"Content-Type": xml.XML_TYPE, "Cache-Control": "no-cache"}, xml.document(root, stats))
+    return Response(
+        403, {"Content-Type": xml.XML_TYPE, "Cache-Control": "no-cache"}, xml.document(root, stats)
+    )

@@ -8,7 +8,16 @@ from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, response_for, wanted
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Root, Where, collections_in, resolve
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    Resource,
+    Root,
+    Where,
+    collections_in,
+    resolve,
+)
 from tagwerk.errors import DAV, InvalidRequest, InvalidXml, Refused
 from tagwerk.store.objects import etags, objects
 
@@ -55,7 +64,9 @@ def _responses(context: Context, resource: Resource, asked: Wanted, *, deep: boo
     if not deep:
         return
     if isinstance(resource, Root):
-        yield response_for(context, Home(context.href(context.user.name, collection=True), context.user), asked)
+        yield response_for(
+            context, Home(context.href(context.user.name, collection=True), context.user), asked
+        )
     elif isinstance(resource, Home):
         for collection in collections_in(context, resource):
             yield response_for(context, collection, asked)

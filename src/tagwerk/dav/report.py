@@ -22,7 +22,9 @@ def report(context: Context) -> Response:
     if found is None:
         raise Refused(f"This server has no report {root.tag[:100]}.", condition=_SUPPORTED)
     if resource.where not in found.where:
-        raise Refused(f"The report {root.tag} is not answered at {context.request.path}.", condition=_SUPPORTED)
+        raise Refused(
+            f"The report {root.tag} is not answered at {context.request.path}.", condition=_SUPPORTED
+        )
     return found.handler(context, resource, root)
 
 

@@ -25,7 +25,10 @@ def prepare_data(context: Context, root: Element, *, zone: tzinfo | None = None)
             condition=CALDAV + "supported-calendar-data",
         )
     node = root.find(f"{{DAV:}}prop/{ADDRESS_DATA}")
-    if node is not None and node.get("content-type", "text/vcard").lower() not in ("text/vcard", "text/x-vcard"):
+    if node is not None and node.get("content-type", "text/vcard").lower() not in (
+        "text/vcard",
+        "text/x-vcard",
+    ):
         raise Refused(
             f"Address data is served as text/vcard, not as {node.get('content-type')}.",
             condition=CARDDAV + "supported-address-data",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol
 
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
-from starlette.responses import RedirectResponse, Response as HttpResponse
+from starlette.responses import RedirectResponse
+from starlette.responses import Response as HttpResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -93,7 +94,7 @@ class DavApp:
         response = self._frame.handle(scope, body.read(), path)
         if isinstance(response.body, bytes):
             return response
-        return _collected(response)
+        return _collected(response, response.body)
 
 
 def _path_below(scope: Scope, base: str) -> str:
@@ -105,9 +106,8 @@ def _path_below(scope: Scope, base: str) -> str:
     return path or "/"
 
 
-def _collected(response: Response) -> Response:
+def _collected(response: Response, parts: Iterator[bytes]) -> Response:
     """An answer that fits is sent whole, with its length; a longer one goes on as a stream."""
-    parts = iter(response.body)  # type: ignore[arg-type]
     begun: list[bytes] = []
     size = 0
     for part in parts:
@@ -123,7 +123,7 @@ def _collected(response: Response) -> Response:
 class _Chained:
     """What was read already, then the rest."""
 
-    def __init__(self, begun: bytes, rest: Any) -> None:
+    def __init__(self, begun: bytes, rest: Iterator[bytes]) -> None:
         self._begun: bytes | None = begun
         self._rest = rest
 
@@ -134,10 +134,17 @@ class _Chained:
         if self._begun is not None:
             begun, self._begun = self._begun, None
             return begun
-        return next(self._rest)  # type: ignore[no-any-return]
+        return next(self._rest)
 
     def close(self) -> None:
-        self._rest.close()
+        close_body(self._rest)
+
+
+def close_body(parts: object) -> None:
+    """Give up what a body holds that nobody reads to its end."""
+    close = getattr(parts, "close", None)
+    if close is not None:
+        close()
 
 
 async def _send(response: Response, scope: Scope, send: Send) -> None:
@@ -179,9 +186,11 @@ async def _pieces(response: Response) -> AsyncIterator[bytes]:
             yield part
     finally:
         with contextlib.suppress(RuntimeError):  # the thread may still be at work when the client has gone
-            body.close()
+            close_body(body)
 
 
 def _start(status: int, headers: dict[str, str]) -> dict[str, Any]:
-    encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    encoded = [
+        (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()
+    ]
     return {"type": "http.response.start", "status": status, "headers": encoded}

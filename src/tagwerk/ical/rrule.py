@@ -106,6 +106,27 @@ class Rule:
         """Whether neither COUNT nor UNTIL ends it."""
         return self.count is None and self.until is None
 
+    @property
+    def density(self) -> float:
+        """A bound of the instances a day, in the long run; the rule may well have fewer."""
+        hours = len(self.by_hour) or (24 if self.frequency >= Frequency.HOURLY else 1)
+        minutes = len(self.by_minute) or (60 if self.frequency >= Frequency.MINUTELY else 1)
+        seconds = len(self.by_second) or (60 if self.frequency is Frequency.SECONDLY else 1)
+        times = hours * minutes * seconds
+        if self.frequency >= Frequency.HOURLY:
+            inside = {Frequency.HOURLY: minutes * seconds, Frequency.MINUTELY: seconds}.get(self.frequency, 1)
+            return min(times, 86_400 / _SECONDS[self.frequency] / self.interval * inside)
+        if self.frequency is Frequency.DAILY:
+            return times / self.interval
+        if self.frequency is Frequency.WEEKLY:
+            days = 7 if self.by_month_day or self.by_year_day or self.by_week else 1
+            return (len(self.by_day) or days) * times / 7 / self.interval
+        days = 5 * len(self.by_day) or len(self.by_month_day) or 1
+        if self.frequency is Frequency.MONTHLY:
+            return (31 if self.by_year_day or self.by_week else days) * times / 28 / self.interval
+        plain = not (self.by_day or self.by_month_day or self.by_year_day or self.by_week)
+        return (len(self.by_month) or 1 if plain else 366) * times / 365 / self.interval
+
     def for_dates(self) -> Rule:
         """The rule for a DTSTART that is a DATE: BYHOUR and its kin are ignored (RFC 5545 3.3.10).
 

@@ -72,11 +72,11 @@ class OwnZone(tzinfo):
             offset = new
         return timedelta(seconds=offset)
 
-    def dst(self, when: datetime | None) -> timedelta | None:
+    def dst(self, _when: datetime | None) -> timedelta | None:
         """Unknown: a VTIMEZONE does not say by how much DAYLIGHT differs."""
         return None
 
-    def tzname(self, when: datetime | None) -> str:
+    def tzname(self, _when: datetime | None) -> str:
         """The TZID."""
         return self._name
 

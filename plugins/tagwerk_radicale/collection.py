@@ -1,0 +1,356 @@
+"""What Radicale finds in the store: folders, calendars and address books, and their items.
+
+Radicale reads the metadata of a PROPFIND after it has left its lock, so a collection
+holds everything but its objects; an object's text is read when somebody asks for it,
+in the transaction of the lock or in one of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from email.utils import formatdate
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from radicale import item as radicale_item
+from radicale import pathutils
+from radicale.item import filter as radicale_filter
+from radicale.storage import BaseCollection, ComponentNotFoundError
+
+from tagwerk.errors import DAV, InvalidRequest, NotFound, SyncTokenInvalid
+from tagwerk.ical import export as ical_export
+from tagwerk.ical import resource as ical_resource
+from tagwerk.model import Binding, Kind, Principal, StoredObject, Upload
+from tagwerk.store import collections, objects, sync
+from tagwerk.store.engine import Transaction
+from tagwerk.store.objects import Candidate
+from tagwerk.store.properties import (
+    collection_properties,
+    principal_properties,
+    set_collection_properties,
+    set_principal_properties,
+)
+from tagwerk.vcard import export as vcard_export
+from tagwerk.vcard import resource as vcard_resource
+from tagwerk_radicale import properties
+from tagwerk_radicale.transactions import Database
+
+MAX_NAME = 255
+"""Characters of an object's or collection's name."""
+
+_BATCH = 200
+
+
+class Item(radicale_item.Item):
+    """A stored object; its text is read when it is asked for."""
+
+    collection: Collection
+    href: str
+
+    def __init__(self, collection: Collection, stored: StoredObject) -> None:
+        super().__init__(
+            collection=collection,
+            href=stored.name,
+            last_modified=formatdate(stored.modified, usegmt=True),
+            text="" if stored.content is None else _decoded(stored.content),
+            etag=stored.etag,
+            uid=stored.uid,
+            name="VCALENDAR" if collection.binding.collection.kind is Kind.CALENDAR else "VCARD",
+            component_name="" if stored.component == "VCARD" else stored.component,
+        )
+        if stored.content is None:
+            self._text = None
+
+    def serialize(self) -> str:
+        if self._text is None:
+            self._text = self.collection.text_of(self.href)
+        return self._text
+
+    @property
+    def vobject_item(self) -> Any:
+        self.serialize()
+        return super().vobject_item
+
+
+class Folder(BaseCollection):
+    """The root, or a home.  It holds collections, which `Storage.discover` finds, and no items."""
+
+    def __init__(self, database: Database, principal: Principal | None, meta: Mapping[str, str]) -> None:
+        self.principal = principal
+        self._database = database
+        self._meta = meta
+
+    @property
+    def path(self) -> str:
+        return self.principal.name if self.principal else ""
+
+    @property
+    def last_modified(self) -> str:
+        return formatdate(self.principal.created if self.principal else 0, usegmt=True)
+
+    @property
+    def etag(self) -> str:
+        return '""'
+
+    def get_meta(self, key: str | None = None) -> Any:
+        return self._meta if key is None else self._meta.get(key)
+
+    def set_meta(self, props: Mapping[str, str]) -> None:
+        with self._database.change() as txn:
+            if self.principal is None or props.get(properties.TAG):
+                raise InvalidRequest("The properties of this folder cannot be changed.")
+            stored = principal_properties(txn, self.principal.id)
+            before = properties.shown(stored)
+            # What is only computed and comes back unchanged is not set.
+            wanted = {
+                name: text for name, text in props.items() if name in before or self._meta.get(name) != text
+            }
+            set_principal_properties(txn, self.principal.id, properties.changes(stored, wanted))
+            self._meta = home_meta(txn, self.principal)
+
+    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, None]]:
+        return ((href, None) for href in hrefs)
+
+    def get_all(self) -> Iterator[Item]:
+        return iter(())
+
+    def get_filtered(self, filters: Iterable[Element]) -> Iterator[tuple[Item, bool]]:
+        return iter(())
+
+    def has_uid(self, uid: str) -> bool:
+        return False
+
+    def upload(self, href: str, item: Any) -> Any:
+        with self._database.change():
+            raise InvalidRequest("Events and cards belong into a calendar or address book.")
+
+    def delete(self, href: str | None = None) -> None:
+        raise PermissionError(f"The home {self.path!r} is removed with `tagwerk user remove` only.")
+
+    def serialize(self, vcf_to_ics: bool = False, ShareActions: Any = None) -> str:
+        return ""
+
+
+class Collection(BaseCollection):
+    """A calendar or address book as `Storage.discover` found it."""
+
+    def __init__(self, database: Database, home: str, binding: Binding, stored: Mapping[str, str]) -> None:
+        self.binding = binding
+        self._database = database
+        self._home = home
+        self._meta = properties.shown_of_collection(binding.collection, stored)
+
+    @property
+    def path(self) -> str:
+        return f"{self._home}/{self.binding.name}"
+
+    @property
+    def etag(self) -> str:
+        """Also the ctag: it changes with everything in the collection."""
+        return f'"{self.binding.collection.epoch}-{self.binding.collection.modseq}"'
+
+    @property
+    def last_modified(self) -> str:
+        return formatdate(self.binding.collection.modified, usegmt=True)
+
+    def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
+        """RFC 6578.  Radicale asks for the token alone too, outside of the lock, so names are read lazily."""
+        collection = self.binding.collection
+        if not old_token:
+            return str(sync.current_token(collection)), self._names()
+        try:
+            token = sync.parse_token(old_token)
+            with self._database.read() as txn:
+                changes = sync.changes_since(txn, collection, token, limit=sys.maxsize // 2)
+        except SyncTokenInvalid as error:
+            raise ValueError(str(error)) from error  # Radicale answers valid-sync-token.
+        return str(changes.token), [name for name, _ in changes.changed] + changes.removed
+
+    def _names(self) -> Iterator[str]:
+        with self._database.read() as txn:
+            names = [name for name, _ in objects.etags(txn, self.binding.collection.id)]
+        yield from names
+
+    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, Item | None]]:
+        # Taking all of `hrefs` first is what tells Radicale whether the collection itself is meant.
+        wanted = list(dict.fromkeys(hrefs))
+        for begin in range(0, len(wanted), _BATCH):
+            batch = wanted[begin : begin + _BATCH]
+            with self._database.read() as txn:
+                found = {
+                    one.name: one for one in objects.objects_named(txn, self.binding.collection.id, batch)
+                }
+            for name in batch:
+                yield name, Item(self, found[name]) if name in found else None
+
+    def get_all(self) -> Iterator[Item]:
+        for _, item in self.get_multi(self._names()):
+            if item is not None:
+                yield item
+
+    def get_filtered(self, filters: Iterable[Element]) -> Iterator[tuple[Item, bool]]:
+        """Items that may match, and whether that is sure."""
+        if self.tag != "VCALENDAR":
+            yield from ((item, False) for item in self.get_all())
+            return
+        component, start, end, simple = radicale_filter.simplify_prefilters(filters, self.tag)
+        unbounded = (start, end) == (radicale_filter.TIMESTAMP_MIN, radicale_filter.TIMESTAMP_MAX)
+        with self._database.read() as txn:
+            found = objects.candidates(
+                txn, self.binding.collection.id, component=component, start=start, end=end
+            )
+        sure = {}
+        for candidate in found:
+            touched = True if unbounded else _touches(candidate, start, end)
+            if touched is not False:
+                sure[candidate.name] = bool(simple and touched)
+        for name, item in self.get_multi(sure):
+            if item is not None:
+                yield item, sure[name]
+
+    def has_uid(self, uid: str) -> bool:
+        with self._database.read() as txn:
+            return objects.find_uid(txn, self.binding.collection.id, uid) is not None
+
+    def find(self, txn: Transaction, href: str) -> Item | None:
+        """The item called `href`, its text unread."""
+        stored = objects.find_object(txn, self.binding.collection.id, href)
+        return None if stored is None else Item(self, stored)
+
+    def items(self, txn: Transaction) -> list[Item]:
+        """Every item, its text unread."""
+        return [Item(self, stored) for stored in objects.objects(txn, self.binding.collection.id)]
+
+    def text_of(self, href: str) -> str:
+        """The text of an item; "" if it is gone by now."""
+        with self._database.read() as txn:
+            stored = objects.find_object(txn, self.binding.collection.id, href, content=True)
+        return "" if stored is None or stored.content is None else _decoded(stored.content)
+
+    def upload(self, href: str, item: radicale_item.Item) -> tuple[Item, Item | None]:
+        with self._database.change() as txn:
+            check_name(href)
+            old = objects.find_object(txn, self.binding.collection.id, href, content=True)
+            put = self.put(txn, href, self.read(item.serialize().encode()))
+            self.refresh(txn)
+        return put, None if old is None else Item(self, old)
+
+    def put(self, txn: Transaction, href: str, upload: Upload) -> Item:
+        """Store what was read, without looking at the name."""
+        now = int(time.time())
+        return Item(self, objects.put_object(txn, self.binding.collection.id, href, upload=upload, now=now))
+
+    def read(self, content: bytes) -> Upload:
+        """An object that is to be stored here.
+
+        Raises:
+            Refused: it is not valid, or does not belong into this collection.
+        """
+        if self.tag == properties.SUBSCRIBED:
+            raise InvalidRequest("A subscribed calendar holds nothing of its own.")
+        return self._read(content, self.binding.collection.components)
+
+    def check(self, content: bytes) -> None:
+        """Raises Refused if a stored object is not valid."""
+        self._read(content, collections.CALENDAR_COMPONENTS)
+
+    def _read(self, content: bytes, components: tuple[str, ...]) -> Upload:
+        if self.binding.collection.kind is Kind.CALENDAR:
+            return ical_resource.read(content, now=int(time.time()), components=components)
+        return vcard_resource.read(content)
+
+    def delete(self, href: str | None = None) -> None:
+        with self._database.change() as txn:
+            if href is None:
+                collections.delete_collection(txn, self.binding.collection.id)
+                return
+            try:
+                objects.remove_object(txn, self.binding.collection.id, href, now=int(time.time()))
+            except NotFound as error:
+                raise ComponentNotFoundError(href) from error
+            self.refresh(txn)
+
+    def get_meta(self, key: str | None = None) -> Any:
+        return self._meta if key is None else self._meta.get(key)
+
+    def set_meta(self, props: Mapping[str, str]) -> None:
+        with self._database.change() as txn:
+            if props.get(properties.TAG) != self.tag:
+                raise InvalidRequest("A calendar stays a calendar, and an address book an address book.")
+            self.overlay(txn, props, keep=())
+            self.refresh(txn)
+
+    def overlay(self, txn: Transaction, props: Mapping[str, str], *, keep: Iterable[str]) -> None:
+        """Make `props` and, of what is not among them, `keep` the metadata of the collection."""
+        collection = self.binding.collection
+        stored = collection_properties(txn, collection.id, self.binding.id)
+        before = properties.shown(stored)
+        changes = properties.changes(
+            stored, {name: before[name] for name in keep if name in before} | dict(props)
+        )
+        components = properties.components_of(props.get(properties.COMPONENTS)) or collection.components
+        if collection.kind is Kind.CALENDAR and components != collection.components:
+            collections.set_components(txn, collection.id, components)
+        elif not changes:
+            return
+        set_collection_properties(txn, collection.id, changes)
+        # A value of the binding's own would hide the new one.
+        set_collection_properties(txn, collection.id, dict.fromkeys(changes), binding=self.binding.id)
+        collections.next_modseq(txn, collection.id, now=int(time.time()))
+
+    def refresh(self, txn: Transaction) -> None:
+        """Look again at what was changed."""
+        binding = collections.find_binding_of(txn, self.binding.principal, self.binding.name)
+        if binding is not None:
+            self.binding = binding
+            stored = collection_properties(txn, binding.collection.id, binding.id)
+            self._meta = properties.shown_of_collection(binding.collection, stored)
+
+    def serialize(self, vcf_to_ics: bool = False, ShareActions: Any = None) -> str:
+        if vcf_to_ics:
+            return str(super().serialize(vcf_to_ics=True, ShareActions=ShareActions or {}))
+        contents = (item.serialize().encode() for item in self.get_all())
+        if self.binding.collection.kind is Kind.CALENDAR:
+            merged = ical_export.merge(
+                contents,
+                name=self._meta.get("D:displayname", ""),
+                description=self._meta.get("C:calendar-description", ""),
+                color=self._meta.get("ICAL:calendar-color", ""),
+            )
+        else:
+            merged = vcard_export.merge(contents)
+        return _decoded(b"".join(merged))
+
+
+def home_meta(txn: Transaction, principal: Principal) -> dict[str, str]:
+    """All that Radicale calls the metadata of a home."""
+    found = properties.shown(principal_properties(txn, principal.id))
+    return {properties.shown_name(DAV + "displayname"): principal.display_name} | found
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidRequest if `name` cannot be one segment of a path."""
+    if not pathutils.is_safe_path_component(name) or "\\" in name or "\x00" in name:
+        raise InvalidRequest(f"{name!r} cannot be the name of anything.")
+    if len(name) > MAX_NAME:
+        raise InvalidRequest(f"The name has {len(name)} characters; {MAX_NAME} are allowed.")
+
+
+def _touches(candidate: Candidate, start: int, end: int) -> bool | None:
+    """Whether an occurrence touches [start, end) (RFC 4791 9.9), or None if one must look inside."""
+    if candidate.floating or candidate.spans is None:
+        return None
+    if start < candidate.spans_from or end > candidate.spans_until:
+        return None
+    pairs = memoryview(candidate.spans).cast("q")
+    for begin, finish in zip(pairs[::2], pairs[1::2], strict=True):
+        if begin < end and (finish > start or begin == finish == start):
+            return True
+    return False
+
+
+def _decoded(content: bytes) -> str:
+    # What is stored is UTF-8; if a disk says otherwise the other objects must still be served.
+    return content.decode("utf-8", "replace")

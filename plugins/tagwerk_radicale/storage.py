@@ -1,0 +1,267 @@
+"""`[storage] type = tagwerk_radicale.storage`: Radicale on the database of `tagwerk serve`.
+
+Translation only.  What Radicale cannot express (shares, versions) is not lost, it is
+not shown.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from hashlib import blake2b
+from typing import Any
+
+from radicale import item as radicale_item
+from radicale import pathutils
+from radicale.config import Configuration
+from radicale.log import logger
+from radicale.storage import BaseCollection, BaseStorage
+
+from tagwerk.accounts.users import add_user
+from tagwerk.errors import InvalidRequest, NotFound, TagwerkError
+from tagwerk.model import Kind, Principal, Upload
+from tagwerk.store import collections, objects
+from tagwerk.store.check import misfits
+from tagwerk.store.engine import Transaction
+from tagwerk.store.principals import principal_by_name, principals
+from tagwerk.store.properties import collection_properties
+from tagwerk_radicale import properties
+from tagwerk_radicale.collection import Collection, Folder, Item, check_name, home_meta
+from tagwerk_radicale.engines import OPTIONS, database_of
+
+PLUGIN_CONFIG_SCHEMA: dict[str, Any] = {"storage": dict(OPTIONS)}
+
+_SUFFIX = {Kind.CALENDAR: ".ics", Kind.ADDRESSBOOK: ".vcf"}
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9@_-][A-Za-z0-9@._-]{0,200}")
+
+ChildContext = Callable[[str, "str | None"], AbstractContextManager[None]]
+
+
+class Storage(BaseStorage):
+    """The store as Radicale wants it."""
+
+    _is_collision_free = True
+    _supports_unicode = True
+    _supports_trailing_whitespace = True
+    _supports_problematic_chars = True
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration.copy(PLUGIN_CONFIG_SCHEMA))
+        self._database = database_of(self.configuration, "storage")
+        if self.configuration.get("storage", "hook"):
+            logger.warning("[storage] hook is not run: there are no files that it could look at.")
+
+    @contextmanager
+    def acquire_lock(self, mode: str, user: str = "", *args: Any, **kwargs: Any) -> Iterator[None]:
+        # The only lock without a request is the one in which a principal is made at the first
+        # login.  There Radicale goes on after a predefined collection that failed, and so do we.
+        with self._database.lock(mode, tolerant="request" not in kwargs):
+            yield
+
+    def discover(
+        self,
+        path: str,
+        depth: str = "0",
+        child_context_manager: ChildContext | None = None,
+        user_groups: Iterable[str] = (),
+    ) -> Iterator[Any]:
+        child_context = child_context_manager or (lambda *_: nullcontext())
+        segments = _segments(path)
+        with self._database.read() as txn:
+            found = self._find(txn, segments)
+        if found is None:
+            return
+        yield found
+        if depth == "0" or not isinstance(found, Folder | Collection):
+            return
+        with self._database.read() as txn:
+            children = self._children(txn, found)
+        for child in children:
+            is_item = isinstance(child, Item)
+            with child_context(found.path if is_item else child.path, child.href if is_item else None):
+                yield child
+
+    def _find(self, txn: Transaction, segments: list[str]) -> Folder | Collection | Item | None:
+        if not segments:
+            return Folder(self._database, None, {})
+        if len(segments) == 1:
+            principal = principal_by_name(txn, segments[0])
+            return None if principal is None else self._home(txn, principal)
+        if len(segments) > 3 or (collection := self._collection(txn, *segments[:2])) is None:
+            return None
+        return collection if len(segments) == 2 else collection.find(txn, segments[2])
+
+    def _children(self, txn: Transaction, found: Folder | Collection) -> list[Any]:
+        if isinstance(found, Collection):
+            return found.items(txn)
+        if found.principal is None:
+            return [self._home(txn, principal) for principal in list(principals(txn))]
+        bindings = collections.bindings_of(txn, found.principal.id)
+        names = [binding.name for binding in bindings]
+        return [one for name in names if (one := self._collection(txn, found.principal.name, name))]
+
+    def _home(self, txn: Transaction, principal: Principal) -> Folder:
+        return Folder(self._database, principal, home_meta(txn, principal))
+
+    def _collection(self, txn: Transaction, home: str, name: str) -> Collection | None:
+        binding = collections.find_binding(txn, home, name)
+        if binding is None:
+            return None
+        stored = collection_properties(txn, binding.collection.id, binding.id)
+        return Collection(self._database, home, binding, stored)
+
+    def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
+        with self._database.change() as txn:
+            if not isinstance(item, Item) or not isinstance(to_collection, Collection):
+                raise InvalidRequest("Only events, tasks and cards can be moved, to another collection.")
+            check_name(to_href)
+            source = item.collection
+            source_id, target = source.binding.collection.id, to_collection.binding.collection
+            if (source_id, item.href) == (target.id, to_href):
+                return
+            if target.kind is Kind.CALENDAR and item.component_name not in target.components:
+                raise InvalidRequest(f"{to_collection.path} holds no {item.component_name}.")
+            now = int(time.time())
+            objects.move_object(txn, source_id, item.href, to=target.id, as_name=to_href, now=now)
+            source.refresh(txn)
+            to_collection.refresh(txn)
+
+    def create_collection(
+        self,
+        href: str,
+        items: Iterable[radicale_item.Item] | None = None,
+        props: Mapping[str, str] | None = None,
+    ) -> tuple[BaseCollection, dict[str, Any], list[str]]:
+        segments = _segments(href)
+        with self._database.change() as txn:
+            if len(segments) == 1:
+                return self._create_home(txn, segments[0], props or {}), {}, []
+            if len(segments) != 2:
+                raise InvalidRequest(f"A collection cannot be made at {href}.")
+            existing = self._collection(txn, *segments)
+            if not props and existing is not None:
+                return existing, {}, []
+            collection = self._create(txn, *segments, props=props or {}, existing=existing)
+            replaced, new = _fill(txn, collection, items or ())
+            collection.refresh(txn)
+            return collection, replaced, new
+
+    def _create_home(self, txn: Transaction, name: str, props: Mapping[str, str]) -> Folder:
+        if props.get(properties.TAG):
+            raise InvalidRequest("A calendar or address book belongs into the home of a user.")
+        principal = principal_by_name(txn, name)
+        if principal is None:
+            principal = add_user(txn, name, now=int(time.time()))
+            if principal.name != name:
+                raise InvalidRequest(f"{name!r} is not normalized (NFC), so it cannot be found again.")
+        home = self._home(txn, principal)
+        if props:
+            home.set_meta(props)
+        return home
+
+    def _create(
+        self,
+        txn: Transaction,
+        home: str,
+        name: str,
+        *,
+        props: Mapping[str, str],
+        existing: Collection | None,
+    ) -> Collection:
+        """The collection with these properties, made where there is none of that kind."""
+        check_name(name)
+        kind = properties.kind_of(props.get(properties.TAG, ""))
+        components = properties.components_of(props.get(properties.COMPONENTS))
+        if existing is not None and existing.binding.collection.kind is kind:
+            # A client that replaces all that is in a calendar does not mean its name and colour.
+            existing.overlay(txn, props, keep=existing.get_meta())
+            existing.refresh(txn)
+            return existing
+        if existing is not None:
+            collections.delete_collection(txn, existing.binding.collection.id)
+        principal = principal_by_name(txn, home)
+        if principal is None:
+            raise NotFound(f"There is no user {home!r}.")
+        binding = collections.create_collection(
+            txn, principal.id, name=name, kind=kind, now=int(time.time()), components=components
+        )
+        made = Collection(self._database, home, binding, {})
+        made.overlay(txn, props, keep=())
+        made.refresh(txn)
+        return made
+
+    def verify(self) -> bool:
+        """Check the database and every object; what is wrong is in the log."""
+        wrong = self._database.engine.check()
+        with self._database.read() as txn:
+            wrong += misfits(txn)
+        for home in self.discover("/", "1"):
+            for collection in (
+                self.discover(pathutils.unstrip_path(home.path, True), "1") if home.path else ()
+            ):
+                if isinstance(collection, Collection):
+                    wrong += _check(collection)
+        for sentence in wrong:
+            logger.error("%s", sentence)
+        return not wrong
+
+
+def _segments(path: str) -> list[str]:
+    sane = pathutils.strip_path(path)
+    return sane.split("/") if sane else []
+
+
+def _fill(
+    txn: Transaction, collection: Collection, items: Iterable[radicale_item.Item]
+) -> tuple[dict[str, Any], list[str]]:
+    """Make `items` all that is in the collection; what was replaced by name, and the names that are new.
+
+    The collection stays the same one, with its history, so clients see what changed
+    instead of starting again.  An object keeps its name as long as it has its UID.
+    """
+    old = {item.uid: item for item in collection.items(txn)}
+    taken = {item.href for item in old.values()}
+    wanted: dict[str, Upload] = {}
+    for item in items:
+        upload = collection.read(item.serialize().encode())
+        if upload.facts.uid in wanted:
+            raise InvalidRequest(f"The UID {upload.facts.uid!r} is there twice.")
+        wanted[upload.facts.uid] = upload
+    for uid, gone in old.items():
+        if uid not in wanted:
+            objects.remove_object(txn, collection.binding.collection.id, gone.href, now=int(time.time()))
+    replaced: dict[str, Any] = {}
+    new: list[str] = []
+    for uid, upload in wanted.items():
+        if uid in old:
+            replaced[old[uid].href] = old[uid]
+            collection.put(txn, old[uid].href, upload)
+        else:
+            name = _name_for(uid, _SUFFIX[collection.binding.collection.kind], taken)
+            taken.add(name)
+            new.append(name)
+            collection.put(txn, name, upload)
+    return replaced, new
+
+
+def _name_for(uid: str, suffix: str, taken: set[str]) -> str:
+    name = uid if uid.lower().endswith(suffix) else uid + suffix
+    if _PLAIN_NAME.fullmatch(name) and name not in taken:
+        return name
+    return blake2b(uid.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() + suffix
+
+
+def _check(collection: Collection) -> list[str]:
+    wrong = []
+    for item in collection.get_all():
+        content = item.serialize().encode()
+        if objects.etag_of(content) != item.etag:
+            wrong.append(f"/{collection.path}/{item.href}: the content is not what was stored.")
+            continue
+        try:
+            collection.check(content)
+        except TagwerkError as error:
+            wrong.append(f"/{collection.path}/{item.href}: {error}")
+    return wrong
