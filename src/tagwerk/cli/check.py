@@ -78,7 +78,7 @@ def problems_of(stored: StoredFacts) -> list[str]:
     if len(content) != stored.size:
         wrong.append(f"has {len(content)} bytes, not {stored.size}.")
     try:
-        if stored.kind is Kind.CALENDAR:
+        if stored.kind == Kind.CALENDAR:
             facts = calendars.read(content, now=now()).facts
         else:
             facts = cards.read(content).facts
@@ -96,7 +96,7 @@ def _compared(stored: StoredFacts, facts: Facts) -> list[tuple[str, object, obje
         ("component", stored.component, facts.component),
         ("text", stored.search, facts.search),
     ]
-    if stored.kind is Kind.CALENDAR:
+    if stored.kind == Kind.CALENDAR:
         found += [
             ("beginning", stored.first, facts.first),
             ("end", stored.last, facts.last),

@@ -30,11 +30,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class StoredFacts:
-    """An object with everything that was derived from its content when it was stored."""
+    """An object with everything that was derived from its content when it was stored.
+
+    `kind` is that of its collection, as it is written.
+    """
 
     owner: str
     collection: str
-    kind: Kind
+    kind: str
     name: str
     uid: str
     component: str
@@ -83,7 +86,7 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
         yield StoredFacts(
             owner=owner,
             collection=collection,
-            kind=Kind(kind),
+            kind=kind,
             name=name,
             uid=uid,
             component=component,

@@ -1,0 +1,51 @@
+"""The store on every engine: a test that takes `store` runs once for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from store_samples import NOW
+
+from tagwerk.model import Collection, Kind, Principal
+from tagwerk.store import Engine, open_engine
+from tagwerk.store.collections import create_collection, find_binding
+from tagwerk.store.principals import add_principal
+
+
+@pytest.fixture(params=["sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    return f"sqlite://{tmp_path}/tagwerk.sqlite"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Engine]:
+    engine = open_engine(url)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def anna(store: Engine) -> Principal:
+    with store.write() as txn:
+        return add_principal(txn, "anna", now=NOW)
+
+
+@pytest.fixture
+def calendar(store: Engine, anna: Principal) -> Collection:
+    with store.write() as txn:
+        return create_collection(txn, anna.id, name="work", kind=Kind.CALENDAR, now=NOW).collection
+
+
+@pytest.fixture
+def current(store: Engine, calendar: Collection):
+    """The calendar as it is now, inside a transaction."""
+
+    def read(txn) -> Collection:
+        binding = find_binding(txn, "anna", "work")
+        assert binding is not None
+        return binding.collection
+
+    return read

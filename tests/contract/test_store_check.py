@@ -1,0 +1,83 @@
+"""What `tagwerk check` asks the database."""
+
+from __future__ import annotations
+
+import pytest
+from store_samples import NOW, event
+
+from tagwerk.model import Upload
+from tagwerk.store.check import counts, misfits, stored_facts
+from tagwerk.store.objects import put_object, remove_object
+from tagwerk.store.properties import set_collection_properties
+
+
+@pytest.fixture
+def filled(store, calendar):
+    """A store with an object, a tombstone and a property."""
+    with store.write() as txn:
+        put_object(txn, calendar.id, "a.ics", upload=event("a"), now=NOW)
+        put_object(txn, calendar.id, "b.ics", upload=event("b"), now=NOW)
+        remove_object(txn, calendar.id, "b.ics", now=NOW)
+        set_collection_properties(txn, calendar.id, {"{x}y": "z"}, object_name="a.ics")
+    return store
+
+
+def test_a_sound_database_has_nothing_to_tell(filled):
+    with filled.read() as txn:
+        wrong = misfits(txn)
+
+    assert wrong == []
+    assert filled.check() == []
+
+
+def test_objects_are_counted_without_tombstones(filled):
+    with filled.read() as txn:
+        found = counts(txn)
+
+    assert (found.users, found.collections, found.objects, found.tombstones) == (1, 1, 1, 1)
+
+
+def test_every_object_comes_with_its_facts_and_repairs(store, calendar):
+    upload = event("a", first=5, last=9)
+    with store.write() as txn:
+        repaired = Upload(upload.content, upload.facts, ("A UID was added.", "A BOM was removed."))
+        put_object(txn, calendar.id, "a.ics", upload=repaired, now=NOW)
+
+    with store.read() as txn:
+        (found,) = stored_facts(txn)
+
+    assert found.path == "anna/work/a.ics"
+    assert (found.uid, found.component, found.first, found.last) == ("a", "VEVENT", 5, 9)
+    assert found.content == upload.content
+    assert found.repairs == ("A UID was added.", "A BOM was removed.")
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("UPDATE collection SET modseq = 1", "anna/work/a.ics has change number 2, but the collection"),
+        ("UPDATE collection SET min_modseq = 99", "anna/work has forgotten changes up to 99"),
+        ("UPDATE collection SET epoch = ''", "anna/work has no epoch."),
+        ("UPDATE collection SET kind = 'inbox'", "anna/work has the kind 'inbox'."),
+        ("UPDATE binding SET access = 'any'", "anna/work has the access 'any'."),
+        ("UPDATE binding SET removed = 1", "is in no home, so that nobody can reach it"),
+        ("UPDATE binding SET collection_id = NULL", "anna/work leads to a collection that does not exist"),
+        ("UPDATE object SET created_modseq = 50", "anna/work/a.ics was changed before it was created"),
+        ("UPDATE object SET content = 'x' WHERE removed", "b.ics was removed and still has its content"),
+        ("UPDATE principal SET addresses = '{'", "The addresses of the user anna cannot be read"),
+        ("UPDATE principal SET addresses = '[1]'", "The addresses of the user anna cannot be read"),
+        (
+            "UPDATE property SET object_name = 'c.ics'",
+            "anna/work/c.ics does not exist and has the property {x}y",
+        ),
+        ("UPDATE meta SET value = 'x' WHERE key = 'schema_version'", "The schema version is 'x'"),
+    ],
+)
+def test_what_does_not_fit_is_a_sentence(filled, sql, sentence):
+    with filled.write() as txn:
+        txn.execute(sql)
+
+    with filled.read() as txn:
+        wrong = misfits(txn)
+
+    assert any(sentence in each for each in wrong), wrong

@@ -1,0 +1,120 @@
+"""Transactions: all or nothing, snapshots, savepoints, and writers that wait for each other."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from store_samples import NOW, event
+
+from tagwerk.store import open_engine
+from tagwerk.store.collections import find_binding
+from tagwerk.store.objects import etags, put_object
+from tagwerk.store.principals import add_principal, principal_by_name
+from tagwerk.store.sync import changes_since
+
+
+class Stop(Exception):
+    """Thrown by a test."""
+
+
+def test_a_write_is_there_after_its_block(store, url):
+    with store.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+
+    other = open_engine(url)
+    with other.read() as txn:
+        found = principal_by_name(txn, "anna")
+    other.close()
+    assert found is not None
+
+
+def test_a_write_that_raises_leaves_nothing(store):
+    with pytest.raises(Stop), store.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+        raise Stop
+
+    with store.read() as txn:
+        assert principal_by_name(txn, "anna") is None
+
+
+def test_a_savepoint_is_undone_alone(store):
+    with store.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+        with pytest.raises(Stop), txn.savepoint():
+            add_principal(txn, "berta", now=NOW)
+            with txn.savepoint():
+                add_principal(txn, "carla", now=NOW)
+            raise Stop
+        with txn.savepoint():
+            add_principal(txn, "dora", now=NOW)
+
+    with store.read() as txn:
+        names = [name for name in ("anna", "berta", "carla", "dora") if principal_by_name(txn, name)]
+    assert names == ["anna", "dora"]
+
+
+def test_a_read_sees_one_moment(store, calendar):
+    with store.read() as reader:
+        before = list(etags(reader, calendar.id))
+        with store.write() as txn:
+            put_object(txn, calendar.id, "a.ics", upload=event("a"), now=NOW)
+        after = list(etags(reader, calendar.id))
+
+    assert before == after == []
+
+
+def test_reading_cannot_write(store):
+    with pytest.raises(Exception, match=r"readonly|read-only"), store.read() as txn:
+        add_principal(txn, "anna", now=NOW)
+
+
+def test_writers_in_threads_and_engines_lose_nothing(store, url, calendar, current):
+    other = open_engine(url)
+
+    def write(engine, prefix):
+        for number in range(25):
+            uid = f"{prefix}{number}"
+            with engine.write() as txn:
+                put_object(txn, calendar.id, uid, upload=event(uid), now=NOW)
+
+    threads = [
+        threading.Thread(target=write, args=(engine, f"{name}-"))
+        for name, engine in (("a", store), ("b", store), ("c", other), ("d", other))
+    ]
+    known, token = {}, None
+    for thread in threads:
+        thread.start()
+
+    while any(thread.is_alive() for thread in threads) or token is None:
+        with store.read() as txn:
+            found = changes_since(txn, current(txn), token, limit=10)
+        known.update(found.changed)
+        token = found.token
+    for thread in threads:
+        thread.join()
+    with store.read() as txn:
+        known.update(changes_since(txn, current(txn), token, limit=1000).changed)
+        there = dict(etags(txn, calendar.id))
+    other.close()
+
+    assert len(there) == 100
+    assert known == there
+
+
+def test_an_engine_can_be_closed_twice(url):
+    engine = open_engine(url)
+
+    engine.close()
+    engine.close()
+
+
+def test_a_binding_is_the_same_in_every_engine(store, url, calendar):
+    other = open_engine(url)
+
+    with other.read() as txn:
+        found = find_binding(txn, "anna", "work")
+    other.close()
+
+    assert found is not None
+    assert found.collection == calendar
