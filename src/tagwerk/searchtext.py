@@ -80,4 +80,8 @@ def is_binary(line: Line) -> bool:
     """Whether the value is data and no text: Base64 (RFC 5545 3.3.1, RFC 2426 2.4.1) or a ``data:`` URI."""
     if line.value[:5].lower() == "data:":
         return True
-    return ";" in line.head and line.param("ENCODING").upper() in ("B", "BASE64")
+    if ";" not in line.head:
+        return False
+    if line.param("ENCODING").upper() in ("B", "BASE64"):
+        return True
+    return any(value.upper() == "BASE64" for value in line.params.get("TYPE", ()))  # vCard 2.1 left it bare
