@@ -56,17 +56,38 @@ class Item(radicale_item.Item):
             last_modified=formatdate(stored.modified, usegmt=True),
             text="" if stored.content is None else _decoded(stored.content),
             etag=stored.etag,
-            uid=stored.uid,
             name="VCALENDAR" if collection.binding.collection.kind is Kind.CALENDAR else "VCARD",
             component_name="" if stored.component == "VCARD" else stored.component,
         )
         if stored.content is None:
             self._text = None
+        self._stored_uid = stored.uid
 
     def serialize(self) -> str:
         if self._text is None:
             self._text = self.collection.text_of(self.href)
         return self._text
+
+    @property
+    def uid(self) -> str:
+        """The UID as vobject reads it: Radicale compares it with what vobject read from a request.
+
+        Parsing is needed only where that may differ from the UID in the store: it is
+        folded, escaped or padded.
+        """
+        if self._uid is None:
+            text = self.serialize()
+            if any(f"\nUID:{self._stored_uid}{end}" in text for end in ("\r\n", "\n")):
+                self._uid = self._stored_uid
+            else:
+                self._uid = self._parsed_uid()
+        return self._uid
+
+    def _parsed_uid(self) -> str:
+        try:
+            return radicale_item.get_uid_from_object(self.vobject_item) or self._stored_uid
+        except RuntimeError:
+            return self._stored_uid  # vobject cannot read it; it must be replaceable all the same.
 
     @property
     def vobject_item(self) -> Any:
@@ -212,7 +233,7 @@ class Collection(BaseCollection):
 
     def has_uid(self, uid: str) -> bool:
         with self._database.read() as txn:
-            return objects.find_uid(txn, self.binding.collection.id, uid) is not None
+            return objects.find_uid(txn, self.binding.collection.id, uid.strip()) is not None
 
     def find(self, txn: Transaction, href: str) -> Item | None:
         """The item called `href`, its text unread."""

@@ -221,28 +221,28 @@ def _fill(
     The collection stays the same one, with its history, so clients see what changed
     instead of starting again.  An object keeps its name as long as it has its UID.
     """
-    old = {item.uid: item for item in collection.items(txn)}
-    taken = {item.href for item in old.values()}
+    collection_id = collection.binding.collection.id
+    old = {stored.uid: stored for stored in objects.objects(txn, collection_id)}
+    taken = {stored.name for stored in old.values()}
     wanted: dict[str, Upload] = {}
     for item in items:
         upload = collection.read(item.serialize().encode())
         if upload.facts.uid in wanted:
             raise InvalidRequest(f"The UID {upload.facts.uid!r} is there twice.")
         wanted[upload.facts.uid] = upload
-    for uid, gone in old.items():
-        if uid not in wanted:
-            objects.remove_object(txn, collection.binding.collection.id, gone.href, now=int(time.time()))
+    for uid in old.keys() - wanted.keys():
+        objects.remove_object(txn, collection_id, old[uid].name, now=int(time.time()))
     replaced: dict[str, Any] = {}
     new: list[str] = []
     for uid, upload in wanted.items():
         if uid in old:
-            replaced[old[uid].href] = old[uid]
-            collection.put(txn, old[uid].href, upload)
+            name = old[uid].name
+            replaced[name] = Item(collection, old[uid])
         else:
             name = _name_for(uid, _SUFFIX[collection.binding.collection.kind], taken)
             taken.add(name)
             new.append(name)
-            collection.put(txn, name, upload)
+        collection.put(txn, name, upload)
     return replaced, new
 
 
