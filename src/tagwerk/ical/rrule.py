@@ -155,7 +155,15 @@ class Rule:
         if final is None:
             return
         start = max(start, dtstart)
-        for batch in _batches(self, dtstart, start, min(end, final)):
+        if _is_regular(self):
+            base, seconds, offsets = _regular_frame(self, dtstart)
+            if len(offsets) == 1:
+                yield from _evenly(base, seconds, offsets[0], start, min(end, _after(final)))
+                return
+            batches = _regular(base, seconds, offsets, start)
+        else:
+            batches = _batches(self, dtstart, start, min(end, final))
+        for batch in batches:
             for instance in batch:
                 if instance < start:
                     continue
@@ -288,7 +296,7 @@ def _by_day(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _batches(rule: Rule, dtstart: datetime, start: datetime, stop: datetime) -> Iterator[list[datetime]]:
-    """The instances interval by interval, from the one that holds `start` to the one that holds `stop`.
+    """The instances of an irregular rule interval by interval, from the one that holds `start` to the one that holds `stop`.
 
     The first may begin before DTSTART, and the last may go beyond `stop`.
 
@@ -297,8 +305,6 @@ def _batches(rule: Rule, dtstart: datetime, start: datetime, stop: datetime) -> 
     """
     if start > stop:
         return iter(())
-    if _is_regular(rule):
-        return _regular(rule, dtstart, start)
     if rule.frequency > Frequency.DAILY:
         return _timed(rule, dtstart, start, stop)
     return _dated(rule, dtstart, start, stop)
@@ -340,8 +346,29 @@ def _regular_frame(rule: Rule, dtstart: datetime) -> tuple[datetime, int, list[t
     return midnight, seconds, [timedelta(days=day) + at for day in days for at in times]
 
 
-def _regular(rule: Rule, dtstart: datetime, start: datetime) -> Iterator[list[datetime]]:
-    base, seconds, offsets = _regular_frame(rule, dtstart)
+def _evenly(
+    base: datetime, seconds: int, offset: timedelta, start: datetime, end: datetime
+) -> Iterator[datetime]:
+    """The instances of a rule that has one in every interval."""
+    ahead = start - base - offset
+    index = max(0, -(-(ahead.days * 86_400 + ahead.seconds) // seconds))
+    try:
+        step = timedelta(seconds=seconds)
+        instance = base + (index * step + offset)
+        while instance < end:
+            yield instance
+            instance += step
+    except OverflowError:
+        return
+
+
+def _after(final: datetime) -> datetime:
+    return final + timedelta(seconds=1) if final < LAST_LOCAL else datetime.max
+
+
+def _regular(
+    base: datetime, seconds: int, offsets: list[timedelta], start: datetime
+) -> Iterator[list[datetime]]:
     ahead = start - base - offsets[-1]
     index = max(0, -(-(ahead.days * 86_400 + ahead.seconds) // seconds))
     try:
@@ -402,9 +429,7 @@ def _days(rule: Rule, dtstart: datetime) -> Days:
             by_day = ((0, dtstart.weekday()),)
     elif rule.frequency is Frequency.YEARLY and not (rule.by_year_day or by_month_day or by_day):
         by_day = ((0, dtstart.weekday()),)
-    counted = rule.frequency is Frequency.MONTHLY or (
-        rule.frequency is Frequency.YEARLY and not rule.by_week
-    )
+    counted = rule.frequency is Frequency.MONTHLY or (rule.frequency is Frequency.YEARLY and not rule.by_week)
     return Days(
         by_month,
         rule.by_week,
@@ -423,9 +448,7 @@ def _check_empty(rule: Rule, empty: int) -> None:
         raise RunawayRule("the recurrence rule matches no day")
 
 
-def _intervals(
-    rule: Rule, days: Days, dtstart: datetime, start: datetime
-) -> Iterator[tuple[int, list[int]]]:
+def _intervals(rule: Rule, days: Days, dtstart: datetime, start: datetime) -> Iterator[tuple[int, list[int]]]:
     """The first day of every interval from `start` on, and the days in it that match."""
     if rule.frequency is Frequency.YEARLY:
         return rrule_days.years(days, dtstart, start, rule.interval)

@@ -215,9 +215,7 @@ def show_utc(instant: int) -> str:
 def show_local(local: datetime) -> str:
     """`local` as a DATE-TIME without a zone."""
     # strftime does not fill the year up on every platform, and is slower.
-    return (
-        f"{local.year:04}{local.month:02}{local.day:02}T{local.hour:02}{local.minute:02}{local.second:02}"
-    )
+    return f"{local.year:04}{local.month:02}{local.day:02}T{local.hour:02}{local.minute:02}{local.second:02}"
 
 
 def show_date(local: datetime) -> str:

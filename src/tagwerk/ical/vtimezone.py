@@ -46,6 +46,19 @@ class Observance:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Year:
+    """When the offset changes: as instants and on the clock, for fold=0 and fold=1.
+
+    `offsets` has one more, the one before the first change.
+    """
+
+    instants: list[int]
+    walls: list[int]
+    folded: list[int]
+    offsets: list[timedelta]
+
+
 class OwnZone(tzinfo):
     """A zone made of observances; it answers for local times with `fold` as PEP 495 has it."""
 
@@ -54,23 +67,16 @@ class OwnZone(tzinfo):
         self._observances = observances
         first = min(observances, key=lambda observance: observance.start)
         self._initial = first.before
-        self._years: dict[int, tuple[list[int], list[int], list[int]]] = {}
+        self._years: dict[int, _Year] = {}
 
     def utcoffset(self, when: datetime | None) -> timedelta:
         """The offset when the clocks of the zone show `when`."""
         if when is None:
             return timedelta(seconds=self._initial)
-        since = when.replace(tzinfo=None) - EPOCH
-        onsets, before, after = self._around(when.year)
-        wall = since.days * 86_400 + since.seconds
-        offset = self._initial
-        for onset, old, new in zip(onsets, before, after, strict=True):
-            # In the gap (fold=0) and the first time around, the old offset holds.
-            change = new - old
-            if wall < onset + old + (max(0, change) if not when.fold else min(0, change)):
-                break
-            offset = new
-        return timedelta(seconds=offset)
+        since = (when if when.tzinfo is None else when.replace(tzinfo=None)) - EPOCH
+        year = self._years.get(when.year) or self._around(when.year)
+        index = bisect_right(year.folded if when.fold else year.walls, since.days * 86_400 + since.seconds)
+        return year.offsets[index]
 
     def dst(self, _when: datetime | None) -> timedelta | None:
         """Unknown: a VTIMEZONE does not say by how much DAYLIGHT differs."""
@@ -84,12 +90,10 @@ class OwnZone(tzinfo):
         """What the clocks show at the moment `when`, which is in UTC and has this zone."""
         since = when.replace(tzinfo=None) - EPOCH
         instant = since.days * 86_400 + since.seconds
-        onsets, _, after = self._around(when.year)
-        index = bisect_right(onsets, instant)
-        return when + timedelta(seconds=after[index - 1] if index else self._initial)
+        year = self._around(when.year)
+        return when + year.offsets[bisect_right(year.instants, instant)]
 
-    def _around(self, year: int) -> tuple[list[int], list[int], list[int]]:
-        """Instants of the onsets that matter in `year`, with the offsets before and after each."""
+    def _around(self, year: int) -> _Year:
         found = self._years.get(year)
         if found is None:
             # A day more on both sides: the year of UTC is not that of the clock.
@@ -104,14 +108,18 @@ class OwnZone(tzinfo):
                     since = date - EPOCH
                     instant = since.days * 86_400 + since.seconds - observance.before
                     onsets.add((instant, observance.before, observance.after))
-            ordered = sorted(onsets)
-            found = (
-                [instant for instant, _, _ in ordered],
-                [before for _, before, _ in ordered],
-                [after for _, _, after in ordered],
-            )
-            self._years[year] = found
+            found = self._years[year] = _year(sorted(onsets), self._initial)
         return found
+
+
+def _year(onsets: list[tuple[int, int, int]], initial: int) -> _Year:
+    # In the gap (fold=0) and the first time around, the old offset holds.
+    return _Year(
+        [instant for instant, _, _ in onsets],
+        [instant + max(before, after) for instant, before, after in onsets],
+        [instant + min(before, after) for instant, before, after in onsets],
+        [timedelta(seconds=initial), *(timedelta(seconds=after) for _, _, after in onsets)],
+    )
 
 
 def _latest(observance: Observance, begin: datetime) -> datetime | None:

@@ -23,7 +23,9 @@ _LONGEST_NAME = 200
 _COUNTED = re.compile(r"\s+[0-9]{1,3}\Z")
 _OFFSET_IN_FRONT = re.compile(r"\(?\s*(?:utc|gmt)\s*([+-][0-9]{1,2})(?:[:.]?([0-9]{2}))?\s*\)?\s*")
 _OFFSET_ONLY = re.compile(r"(?:utc|gmt)?\s*([+-])([0-9]{1,2})(?:[:.]?([0-9]{2}))?\Z")
-_STANDARD_OFFSET = re.compile(r"\(?(?:utc|gmt)\s*([+-])([0-9]{1,2})(?:[:.]?([0-9]{2}))?\s*(?:\(standard\)|\))")
+_STANDARD_OFFSET = re.compile(
+    r"\(?(?:utc|gmt)\s*([+-])([0-9]{1,2})(?:[:.]?([0-9]{2}))?\s*(?:\(standard\)|\))"
+)
 _SEPARATORS = re.compile(r"\s*[,/;]\s*")
 
 

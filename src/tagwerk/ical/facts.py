@@ -1,0 +1,192 @@
+"""What queries need to know about a calendar object, found out once when it is stored.
+
+Free-busy and time ranges (RFC 4791 7.8, 7.10, 9.9) are then answered from columns.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+from tagwerk.contentline import Component
+from tagwerk.errors import CALDAV, InvalidCalendar
+from tagwerk.ical.occurrences import Series, all_series, bounds
+from tagwerk.ical.occurrences import spans as spans_of
+from tagwerk.ical.rrule import Rule, RunawayRule
+from tagwerk.ical.spans import pack_spans
+from tagwerk.ical.timing import TimeError
+from tagwerk.ical.values import DAY, clamped
+from tagwerk.ical.zones import Zones
+from tagwerk.model import ALWAYS, FOREVER, Busy, Facts
+
+MAX_SPANS: Final = 1500
+"""So many occurrences are kept of one object."""
+
+YEAR: Final = 366 * DAY
+BEFORE: Final = 2 * YEAR
+"""How far before now the occurrences of a long series are kept."""
+AFTER: Final = 3 * YEAR
+"""How far after now they are kept."""
+
+MAX_A_YEAR: Final = 9000
+"""An endless series may have so many instances a year: one an hour."""
+
+MAX_FINITE: Final = 50_000
+"""A series that ends may have so many instances."""
+
+
+class InvalidTime(InvalidCalendar):
+    """A date or rule that cannot be read or must not be stored; `index` is that of its line, or None."""
+
+    def __init__(self, message: str, *, index: int | None = None, condition: str = "") -> None:
+        super().__init__(message, condition=condition)
+        self.index = index
+
+
+def facts(calendar: Component, *, now: int) -> Facts:
+    """What is known about the one object in `calendar`; `now` is in seconds since 1970.
+
+    `search` stays empty.  Floating times are counted as if they were UTC.
+
+    Raises:
+        InvalidTime: a date or rule cannot be read, an event has no start, or there are
+            more instances than a calendar may have (RFC 4791 5.2.8, CALDAV:max-instances).
+    """
+    main = next((child for child in calendar.children if child.name != "VTIMEZONE"), None)
+    if main is None:
+        raise InvalidTime("there is nothing in the calendar object")
+    uid = main.first("UID")
+    name, uid_text = main.name, "" if uid is None else uid.text.strip()
+    try:
+        series = all_series(calendar.children, Zones(calendar, UTC))
+    except TimeError as error:
+        raise InvalidTime(str(error), index=error.index) from error
+    for each in series:
+        _check_start(each)
+        if each.rules or each.dates:
+            _check_size(each)
+    if not series:
+        return Facts(uid_text, name)
+    first, last, floating = _bounds(series)
+    if name != "VEVENT":
+        return Facts(uid_text, name, first, last, floating)
+    spans, since, until = _spans(series, (first, last), now)
+    return Facts(
+        uid_text,
+        name,
+        first,
+        last,
+        floating,
+        busy=_busy(calendar),
+        spans=spans,
+        spans_from=since,
+        spans_until=until,
+    )
+
+
+def busy_of(component: Component) -> Busy:
+    """What the time of a VEVENT is for others (the table of RFC 4791 7.10)."""
+    transp = status = ""
+    for line in component.lines:
+        if line.name == "TRANSP":
+            transp = line.value.strip().upper()
+        elif line.name == "STATUS":
+            status = line.value.strip().upper()
+    if transp == "TRANSPARENT" or status in ("CANCELLED", "CANCELED"):
+        return Busy.FREE
+    return Busy.TENTATIVE if status == "TENTATIVE" else Busy.BUSY
+
+
+def _busy(calendar: Component) -> Busy:
+    kinds = {busy_of(child) for child in calendar.children if child.name == "VEVENT"}
+    return kinds.pop() if len(kinds) == 1 else Busy.MIXED
+
+
+def _bounds(series: list[Series]) -> tuple[int, int, bool]:
+    limits = [bounds(each) for each in series]
+    floating = any(
+        timing.floating
+        for each in series
+        for timing in (each.timing, *(override.timing for override in each.overrides.values()))
+        if timing is not None
+    )
+    return min(first for first, _ in limits), max(last for _, last in limits), floating
+
+
+def _check_start(series: Series) -> None:
+    master = series.master
+    if master is None or series.timing is not None or master.name != "VEVENT":
+        return
+    raise InvalidTime("the VEVENT has no DTSTART", index=master.index)
+
+
+def _check_size(series: Series) -> None:
+    """Refuse rules that run away.  Most are seen to be harmless without evaluating them."""
+    assert series.timing is not None
+    first = series.timing.moment.local
+    left = MAX_FINITE - len(series.dates)
+    index = None
+    for (rule, until), index in zip(series.rules, _lines(series, "RRULE"), strict=True):
+        try:
+            if not rule.endless:
+                left -= _amount(rule, first, until, left)
+            elif rule.density * 366 > MAX_A_YEAR:
+                year = islice(rule.between(first, first, clamped(first, YEAR)), MAX_A_YEAR + 1)
+                if sum(1 for _ in year) > MAX_A_YEAR:
+                    raise _too_many(f"a recurrence without end has over {MAX_A_YEAR} instances a year", index)
+        except RunawayRule:
+            if rule.count is not None and rule.count > MAX_FINITE:
+                left = -1
+            # Otherwise it matches nothing more: what it has is what there is.
+        if left < 0:
+            break
+    if left < 0:
+        raise _too_many(f"the recurrence has over {MAX_FINITE} instances", index)
+
+
+def _amount(rule: Rule, first: datetime, until: datetime | None, limit: int) -> int:
+    """How many instances a finite rule has at most; beyond `limit` it is not known how many more."""
+    if rule.count is not None and (rule.until is None or rule.count <= limit):
+        return rule.count
+    final = rule.last(first, until=until) or first
+    guess = int((max(0, (final - first).days) + 366) * rule.density) + 1
+    if guess <= limit:
+        return guess
+    return sum(1 for _ in islice(rule.between(first, first, final, until=until), limit + 1))
+
+
+def _too_many(message: str, index: int | None) -> InvalidTime:
+    return InvalidTime(message, index=index, condition=CALDAV + "max-instances")
+
+
+def _lines(series: Series, name: str) -> list[int]:
+    assert series.master is not None
+    return [line.index for line in series.master.lines if line.name == name]
+
+
+def _spans(series: list[Series], limits: tuple[int, int], now: int) -> tuple[bytes | None, int, int]:
+    """Packed occurrences, and from when until when they are all there.
+
+    Short series are there as a whole; of long ones what is around now, or around the
+    end that is nearest to now, and so much of it that `MAX_SPANS` is not exceeded.
+    """
+    first, last = limits
+    pivot = min(max(now, first), last)
+    density = sum(rule.density for each in series for rule, _ in each.rules) / DAY
+    scale = min(1.0, MAX_SPANS / (density * (BEFORE + AFTER))) if density else 1.0
+    since, until = pivot - int(BEFORE * scale), pivot + int(AFTER * scale)
+    if not density or first >= since or _is_short(series):
+        since = ALWAYS
+    if not density or last <= until or _is_short(series):
+        until = FOREVER
+    most = 4 * MAX_SPANS
+    spans = sorted(span for each in series for span in spans_of(each, since, until, limit=most))
+    if len(spans) >= most:
+        return None, ALWAYS, ALWAYS
+    return pack_spans(spans), since, until
+
+
+def _is_short(series: list[Series]) -> bool:
+    counts = [rule.count for each in series for rule, _ in each.rules]
+    return all(count is not None and count <= MAX_SPANS for count in counts)
