@@ -44,7 +44,8 @@ class Access(enum.StrEnum):
 class Principal:
     """Somebody or something that owns, sees or is invited.
 
-    `created` is in seconds since 1970.  `state` is ``active`` or ``disabled``.
+    `created` is in seconds since 1970.  `state` is ``active`` or ``disabled``.  `quota`
+    is in bytes, 0 for no limit, None for what the server's settings say.
     """
 
     id: PrincipalId
@@ -54,6 +55,7 @@ class Principal:
     addresses: tuple[str, ...]
     state: str
     created: int
+    quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Collection:
 
     `modseq` is its change counter, `min_modseq` the newest change that was forgotten
     (tombstones up to it are gone), `epoch` names the history that both count.
-    `created` and `modified` are in seconds since 1970.
+    `created` and `modified` are in seconds since 1970, `bytes` is the size of all objects.
     """
 
     id: CollectionId
@@ -74,6 +76,7 @@ class Collection:
     components: tuple[str, ...]
     created: int
     modified: int
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 _COLLECT = 256 * 1024
 """Bytes of an answer that are collected before it is streamed instead."""
 
+_PIECE = 128 * 1024
+"""Bytes of a streamed answer that are made at a time."""
+
 THREADS = 16
 """Requests that are worked on at the same time; SQLite and the GIL gain nothing from more."""
 
@@ -182,11 +185,23 @@ async def _pieces(response: Response) -> AsyncIterator[bytes]:
     """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
     body: Any = response.body
     try:
-        while (part := await to_thread.run_sync(next, body, None)) is not None:
+        while part := await to_thread.run_sync(_gathered, body):
             yield part
     finally:
         with contextlib.suppress(RuntimeError):  # the thread may still be at work when the client has gone
             close_body(body)
+
+
+def _gathered(parts: Iterator[bytes]) -> bytes:
+    """The next parts, as many as are worth a change of threads; nothing at the end."""
+    begun: list[bytes] = []
+    size = 0
+    for part in parts:
+        begun.append(part)
+        size += len(part)
+        if size >= _PIECE:
+            break
+    return b"".join(begun)
 
 
 def _start(status: int, headers: dict[str, str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ CALENDAR_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILIT
 
 _BINDING = (
     "SELECT b.id, b.principal_id, b.name, b.access, c.id, c.kind, c.owner_id, c.epoch, c.modseq,"
-    " c.min_modseq, c.components, c.created, c.modified"
+    " c.min_modseq, c.components, c.created, c.modified, c.bytes"
     " FROM binding b JOIN collection c ON c.id = b.collection_id"
 )
 
@@ -52,8 +52,8 @@ def create_collection(
         CollectionId(new_id()), kind, owner, new_epoch(), Modseq(1), Modseq(0), components, now, now
     )
     txn.execute(
-        "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified,"
+        " bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         (collection.id, kind.value, owner, collection.epoch, 1, 0, ",".join(components), now, now),
     )
     txn.execute("DELETE FROM binding WHERE principal_id = ? AND name = ? AND removed", (owner, name))
@@ -97,7 +97,7 @@ def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
         NotFound: it was deleted in the meantime.
     """
     row = txn.row(
-        "SELECT id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified"
+        "SELECT id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified, bytes"
         " FROM collection WHERE id = ?" + txn.for_update,
         (collection,),
     )
@@ -106,15 +106,15 @@ def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
     return _collection(row)
 
 
-def next_modseq(txn: Transaction, collection: CollectionId, *, now: int) -> Modseq:
-    """Take the next value of the collection's change counter.
+def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0) -> Modseq:
+    """Take the next value of the collection's change counter; `grown` is how many bytes it has more.
 
     The statement locks the collection's row until the transaction ends, so values
     become visible in the order in which they were taken.
     """
     row = txn.row(
-        "UPDATE collection SET modseq = modseq + 1, modified = ? WHERE id = ? RETURNING modseq",
-        (now, collection),
+        "UPDATE collection SET modseq = modseq + 1, modified = ?, bytes = bytes + ? WHERE id = ? RETURNING modseq",
+        (now, grown, collection),
     )
     if row is None:
         raise NotFound("The collection is gone.")
@@ -168,8 +168,9 @@ def copy_collection(
             (made.collection.id, now, source.id),
         )
         txn.execute(
-            "UPDATE collection SET modseq = 1 + (SELECT COUNT(*) FROM object WHERE collection_id = ?) WHERE id = ?",
-            (made.collection.id, made.collection.id),
+            "UPDATE collection SET bytes = ?,"
+            " modseq = 1 + (SELECT COUNT(*) FROM object WHERE collection_id = ?) WHERE id = ?",
+            (source.bytes, made.collection.id, made.collection.id),
         )
     return made
 
@@ -199,4 +200,5 @@ def _collection(row: Row) -> Collection:
         tuple(row[6].split(",")) if row[6] else (),
         row[7],
         row[8],
+        row[9],
     )

@@ -16,6 +16,7 @@ _ROW = (
     "collection_id, name, uid, component, etag, size, modseq, created_modseq, removed, created, modified,"
     " first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans, search, content"
 )
+_SIZE = _ROW.split(", ").index("size")
 _ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
 _HOLDS = "search LIKE ? ESCAPE '\\'"
 _BATCH = 500
@@ -58,7 +59,8 @@ def put_object(
     etag = etag_of(upload.content)
     if existing is not None and existing.etag == etag and existing.uid == facts.uid:
         return existing
-    modseq = next_modseq(txn, collection, now=now)
+    grown = len(upload.content) - (existing.size if existing else 0)
+    modseq = next_modseq(txn, collection, now=now, grown=grown)
     other = txn.row(
         "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (collection, facts.uid)
     )
@@ -120,7 +122,7 @@ def copy_object(
         UidConflict: another name in `to` has its UID.
     """
     row = _row(txn, collection, name)
-    modseq = next_modseq(txn, to, now=now)
+    modseq = next_modseq(txn, to, now=now, grown=row[_SIZE])
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
     _copy_properties(txn, collection, name, to=to, as_name=as_name)
     return modseq
@@ -137,7 +139,7 @@ def move_object(
     # The copy of the properties needs the row of the source, the UID's index its absence.
     _copy_properties(txn, collection, name, to=to, as_name=as_name)
     remove_object(txn, collection, name, now=now)
-    modseq = next_modseq(txn, to, now=now)
+    modseq = next_modseq(txn, to, now=now, grown=row[_SIZE])
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
     return modseq
 
@@ -268,15 +270,16 @@ def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now:
     Raises:
         NotFound: there is no such object.
     """
-    modseq = next_modseq(txn, collection, now=now)
-    removed = txn.execute(
+    existing = find_object(txn, collection, name)
+    if existing is None:
+        raise NotFound(f"There is no object {name!r}.")
+    modseq = next_modseq(txn, collection, now=now, grown=-existing.size)
+    txn.execute(
         "UPDATE object SET removed = ?, modseq = ?, modified = ?, uid = '', etag = '', size = 0, repairs = '',"
         " spans = NULL, search = '', content = NULL"
         " WHERE collection_id = ? AND name = ? AND NOT removed",
         (True, modseq, now, collection, name),
     )
-    if not removed:
-        raise NotFound(f"There is no object {name!r}.")
     txn.execute("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (collection, name))
     return modseq
 

@@ -14,7 +14,8 @@ CREATE TABLE principal (
     display_name TEXT NOT NULL,
     addresses TEXT NOT NULL,
     state TEXT NOT NULL,
-    created BIGINT NOT NULL
+    created BIGINT NOT NULL,
+    quota BIGINT
 );
 
 CREATE UNIQUE INDEX principal_name ON principal (name);
@@ -50,6 +51,7 @@ CREATE TABLE collection (
     modseq BIGINT NOT NULL,
     min_modseq BIGINT NOT NULL,
     components TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
     created BIGINT NOT NULL,
     modified BIGINT NOT NULL
 );
