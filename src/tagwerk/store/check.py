@@ -157,6 +157,12 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "{0}/{1} has forgotten changes up to {2}, but has counted to {3}.",
     ),
     (
+        f"SELECT {_NAMED}, c.bytes, (SELECT COALESCE(SUM(o.size), 0) FROM object o WHERE o.collection_id = c.id)"
+        f" FROM collection c{_PLACE}"
+        " WHERE c.bytes <> (SELECT COALESCE(SUM(o.size), 0) FROM object o WHERE o.collection_id = c.id)",
+        "{0}/{1} says that it holds {2} bytes; its objects have {3}.",
+    ),
+    (
         f"SELECT {_NAMED} FROM collection c{_PLACE} WHERE c.epoch = ''",
         "{0}/{1} has no epoch.",
     ),
