@@ -34,6 +34,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 """What the plugins add to their sections of Radicale's configuration."""
 
 _databases: dict[tuple[int, str], Database] = {}
+_opened_here: set[tuple[int, str]] = set()
 _lock = threading.Lock()
 
 
@@ -64,28 +65,38 @@ def database_of(configuration: Configuration, *sections: str) -> Database:
 
 def database_at(url: str) -> Database:
     """The database at `url`, opened once."""
-    key = (os.getpid(), url)
+    key = _key(url)
     with _lock:
         if key not in _databases:
             _databases[key] = Database(open_engine(url))
+            _opened_here.add(key)
         return _databases[key]
 
 
 def adopt(url: str, engine: Engine) -> Database:
-    """Use an engine that is open already for everything in this process that names `url`.
-
-    Whoever opened it closes it.
-    """
+    """Use `engine` for the database at `url` from now on; who opened it closes it."""
+    key = _key(url)
     with _lock:
-        return _databases.setdefault((os.getpid(), url), Database(engine))
+        if key in _opened_here:
+            _opened_here.remove(key)
+            _databases[key].engine.close()
+        _databases[key] = Database(engine)
+        return _databases[key]
 
 
 def close_all() -> None:
     """Close what this process opened; for the end of the process, and of a test."""
     with _lock:
-        mine = [key for key in _databases if key[0] == os.getpid()]
-        for key in mine:
-            _databases.pop(key).engine.close()
+        for key in [key for key in _databases if key[0] == os.getpid()]:
+            database = _databases.pop(key)
+            if key in _opened_here:
+                _opened_here.remove(key)
+                database.engine.close()
+
+
+def _key(url: str) -> tuple[int, str]:
+    # After a fork the connections are the parent's; four slashes say what three say.
+    return os.getpid(), url.replace("sqlite:////", "sqlite:///", 1)
 
 
 def _option(configuration: Configuration, section: str, name: str) -> str:
