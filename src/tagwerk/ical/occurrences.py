@@ -118,13 +118,11 @@ def instances(calendar: Component, start: int, end: int, *, zone: tzinfo) -> Ite
     zones = Zones(calendar, zone)
     for each in all_series(calendar.children, zones):
         for begin, finish, local, when, original, component in found(each, start, end):
-            name = recurrence_id(each, original, component) if each.recurring else None
+            name = recurrence_id(each, original)
             moment = when.moment
             yield Instance(begin, finish, when.floating, moment.all_day, name, component, local, when.zone)
         if each.timing is None and each.master is not None and undated(each.master, start, end, zones):
-            name = None
-            moment = Moment(datetime.min)
-            yield Instance(ALWAYS, FOREVER, False, False, name, each.master, moment.local, zone)
+            yield Instance(ALWAYS, FOREVER, False, False, None, each.master, datetime.min, zone)
 
 
 def all_series(components: Iterable[Component], zones: Zones) -> list[Series]:
@@ -309,16 +307,16 @@ def _sequence(component: Component) -> int:
     return int(text) if text.isdecimal() and len(text) < 12 else 0
 
 
-def recurrence_id(series: Series, original: datetime, component: Component) -> Moment | None:
+def recurrence_id(series: Series, original: datetime) -> Moment | None:
     """The RECURRENCE-ID of the instance `original`, in the form of the master's DTSTART.
 
-    Without a master it stays as the override `component` has it.
+    Without a master it stays as the override has it.
     """
-    if series.timing is None:
-        for override in series.overrides.values():
-            if override.component is component:
-                return override.moment
+    if not series.recurring:
         return None
+    if series.timing is None:
+        override = series.overrides.get(original)
+        return override.moment if override is not None else None
     moment = series.timing.moment
     return Moment(original, moment.all_day, moment.utc, moment.tzid)
 
@@ -378,9 +376,9 @@ def _spans(originals: Iterable[datetime], when: Timing) -> Iterator[tuple[int, i
             later = clamped(original, _STEADY)
             if steady and to_instant(later, zone) - begin == (later - original).total_seconds():
                 known_until, offset = clamped(later, -days * DAY), wall - begin
-        if not days:
+        if not days and not (when.floating and zone is not UTC):
             yield begin, begin + seconds
-        elif original < known_until:
+        elif days and original < known_until:
             yield begin, begin + days * DAY + seconds
         else:
             yield begin, when.end(original, begin)

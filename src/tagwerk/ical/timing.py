@@ -17,7 +17,9 @@ from tagwerk.ical.values import (
     LAST_LOCAL,
     Duration,
     Moment,
+    clamped,
     parse_duration,
+    parse_period,
     read_moment,
     to_instant,
 )
@@ -71,6 +73,9 @@ class Timing:
     def end(self, local: datetime, start: int) -> int:
         """The instant at which the instance ends that begins at `local`, which is the instant `start`."""
         if not self.days:
+            if self.floating and self.seconds:
+                # Nobody knows the zone, so the length is that of the clock.
+                return to_instant(clamped(local, self.seconds), self.zone)
             return start + self.seconds
         try:
             return to_instant(local + timedelta(days=self.days), self.zone) + self.seconds
@@ -148,6 +153,18 @@ def overlaps(shape: Shape, span: tuple[int, int], start: int, end: int) -> bool:
     return start < last <= end
 
 
+def read_period(text: str, line: Line, zones: Zones) -> tuple[int, int] | None:
+    """The instants of one value of FREEBUSY, the text `text` of `line`; None if it cannot be read."""
+    try:
+        period = parse_period(text, tzid=line.param("TZID").strip() if ";" in line.head else "")
+    except ValueError:
+        return None
+    begin = zones.instant(period.start)
+    if period.end is not None:
+        return begin, zones.instant(period.end)
+    return begin, begin + period.duration.days * DAY + period.duration.seconds
+
+
 def _begin(line: Line, zones: Zones) -> tuple[Moment, tzinfo, bool]:
     moment = _read(line)
     zone = zones.of(moment)
@@ -177,7 +194,11 @@ def _until(moment: Moment, zone: tzinfo, finish: Moment, zones: Zones) -> tuple[
             days += 1
         return max(0, days), 0
     # A DATE, and a time of no zone, are meant on the clock of the start.
-    finish_zone = zones.of(finish) or zone
+    finish_zone = zones.of(finish)
+    if finish_zone is None and zones.of(moment) is None:
+        length = finish.local - moment.local
+        return 0, max(0, length.days * DAY + length.seconds)
+    finish_zone = finish_zone or zone
     return 0, max(0, to_instant(finish.local, finish_zone) - to_instant(moment.local, zone))
 
 
