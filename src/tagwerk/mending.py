@@ -154,7 +154,8 @@ def _rejoin(text: str, grammar: Grammar) -> tuple[str, list[int]]:
         kind = _kind(item.text, grammar)
         if kind == "stray" and anchor is not None and previous is not None:
             for before, stray in [*doubtful, (previous, item)]:
-                changed[stray.begin] = _joint(lines[before.last], stray.text, anchor.text)
+                joint = _joint(lines[before.last], stray.text, anchor.text)
+                changed.update(dict.fromkeys(range(before.last + 1, stray.begin + 1), joint))
             doubtful = []
         elif kind == "doubtful" and anchor is not None and previous is not None:
             doubtful.append((previous, item))

@@ -46,8 +46,12 @@ def read(
     objects = _objects(calendar, parsed, components)
     text = _give_uid(objects, parsed, repairs, given=uid)
     _check_identity(objects, parsed)
-    known = _facts(calendar, parsed, now)
-    known = dataclasses.replace(known, search=searchtext.gather(calendar, skip=_NO_ZONES))
+    known = dataclasses.replace(
+        _facts(calendar, parsed, now),
+        uid=identity.uid(objects[0]),
+        component=objects[0].name,
+        search=searchtext.gather(calendar, skip=_NO_ZONES),
+    )
     return Upload(text.encode() if repairs else content, known, tuple(repairs))
 
 

@@ -71,7 +71,7 @@ def split(content: bytes, *, charset: str = "") -> Iterator[Part]:
         yield Part(error.line or 1, problem=str(error))
         return
     scanner = _Scanner()
-    scanner.scan(decoded.text.split("\n"))
+    scanner.scan(decoded.text.replace("\n\ufeff", "\n").split("\n"))
     objects: dict[tuple[str, str], list[_Piece]] = {}
     for piece in scanner.pieces:
         uid = identity.uid(piece.component) or _give_uid(piece)
@@ -102,7 +102,7 @@ class _Scanner:
         self._name = ""  # of the open component, "" between components
         self._begin = 0  # its index in the lines
         self._depth = 0
-        self._last_stray = -1
+        self._last_stray = -2
 
     def scan(self, lines: list[str]) -> None:
         for index, line in enumerate(lines):

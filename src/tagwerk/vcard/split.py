@@ -71,10 +71,10 @@ def _charset_inside(content: bytes) -> str:
 
 def _cards(text: str) -> Iterator[Part]:
     """Every card as `read`, and a problem for what is none."""
-    lines = text.split("\n")
+    lines = text.replace("\n\ufeff", "\n").split("\n")
     begin = -1
     depth = 0
-    last_stray = -1
+    last_stray = -2
     previous = ""
     for index, line in enumerate(lines):
         word = line.strip().upper() if line[:1] in ("B", "b", "E", "e") else ""
