@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import paths, xml
+from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import (
-    CollectionResource,
-    Context,
-    Home,
-    ObjectResource,
-    Resource,
-    Where,
-    may_write,
-    resolve,
-)
+from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where, may_write, target
 from tagwerk.errors import DAV, InvalidXml, NeedPrivileges, Refused
 from tagwerk.store.collections import lock_collection, next_modseq
 from tagwerk.store.properties import set_collection_properties, set_principal_properties
@@ -36,7 +27,7 @@ def proppatch(context: Context) -> Response:
     root = xml.parse(context.request.body)
     if root.tag != "{DAV:}propertyupdate":
         raise InvalidXml(f"The body of PROPPATCH is DAV:propertyupdate, not {root.tag}.")
-    resource = resolve(context, paths.split(context.request.path))
+    resource = target(context)
     changes, failures = evaluate(context, resource, root)
     if failures:
         stats = failed_propstats(list(changes), failures)
@@ -60,7 +51,7 @@ def evaluate(
             try:
                 value = check(context, resource.where, node) if instruction.tag == "{DAV:}set" else None
                 if value is None:
-                    _check_removable(context, resource.where, node.tag)
+                    _check_settable(context, resource.where, node.tag)
                 changes[node.tag] = value
             except Refused as error:
                 failures[node.tag] = error
@@ -75,10 +66,9 @@ def check(context: Context, where: Where, node: Element) -> str:
     Raises:
         Refused: it is protected, or the value does not fit.
     """
+    _check_settable(context, where, node.tag)
     live = context.registry.properties(where).get(node.tag)
-    if live is not None:
-        if live.set is None:
-            raise Refused(f"{node.tag} is computed by the server.", condition=PROTECTED)
+    if live is not None and live.set is not None:
         return live.set(context, node)
     value = xml.content_of(node)
     if len(value) > MAX_VALUE:
@@ -86,9 +76,9 @@ def check(context: Context, where: Where, node: Element) -> str:
     return value
 
 
-def _check_removable(context: Context, where: Where, name: str) -> None:
+def _check_settable(context: Context, where: Where, name: str) -> None:
     live = context.registry.properties(where).get(name)
-    if live is not None and live.set is None:
+    if context.registry.computed(name) or (live is not None and live.set is None):
         raise Refused(f"{name} is computed by the server.", condition=PROTECTED)
 
 

@@ -115,6 +115,13 @@ class Registry:
             for where in Where
         }
 
+        settable = {p.name for feature in features for p in feature.properties if p.set is not None}
+        self._computed = {p.name for feature in features for p in feature.properties} - settable
+
+    def computed(self, name: str) -> bool:
+        """Whether the server alone gives this property its value, wherever there is one."""
+        return name in self._computed
+
     @property
     def tokens(self) -> tuple[str, ...]:
         """The tokens of the ``DAV:`` header, in the order of the features (RFC 4918 10.1)."""
