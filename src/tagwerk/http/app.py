@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse
 from starlette.responses import Response as HttpResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tagwerk.dav import failures
@@ -73,7 +73,11 @@ def create(settings: Settings, engine: Engine, frame: Frame) -> ASGIApp:
         for service in ("caldav", "carddav")
         for slash in ("", "/")
     ]
-    return Starlette(routes=[*routes, Mount("/", dav)], lifespan=lifespan)
+    application = Starlette(routes=routes, lifespan=lifespan)
+    # Not a Mount: its pattern stops at a line feed, which names of objects may hold.
+    application.router.redirect_slashes = False
+    application.router.default = dav
+    return application
 
 
 class DavApp:
