@@ -14,9 +14,10 @@ from email.utils import formatdate
 from typing import Any
 from xml.etree.ElementTree import Element
 
+import vobject
 from radicale import item as radicale_item
 from radicale import pathutils
-from radicale.item import filter as radicale_filter
+from radicale.log import logger
 from radicale.storage import BaseCollection, ComponentNotFoundError
 
 from tagwerk.errors import DAV, InvalidRequest, NotFound, SyncTokenInvalid
@@ -25,7 +26,6 @@ from tagwerk.ical import resource as ical_resource
 from tagwerk.model import Binding, Kind, Principal, StoredObject, Upload
 from tagwerk.store import collections, objects, sync
 from tagwerk.store.engine import Transaction
-from tagwerk.store.objects import Candidate
 from tagwerk.store.properties import (
     collection_properties,
     principal_properties,
@@ -34,13 +34,16 @@ from tagwerk.store.properties import (
 )
 from tagwerk.vcard import export as vcard_export
 from tagwerk.vcard import resource as vcard_resource
-from tagwerk_radicale import properties
+from tagwerk_radicale import properties, queries
 from tagwerk_radicale.transactions import Database
 
 MAX_NAME = 255
 """Characters of an object's or collection's name."""
 
 _BATCH = 200
+
+_NEVER = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:never\r\nDTSTART:00010102T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+"""Stands for an event that cannot be read: it happens when nobody asks."""
 
 
 class Item(radicale_item.Item):
@@ -85,14 +88,19 @@ class Item(radicale_item.Item):
 
     def _parsed_uid(self) -> str:
         try:
-            return radicale_item.get_uid_from_object(self.vobject_item) or self._stored_uid
+            return radicale_item.get_uid_from_object(super().vobject_item) or self._stored_uid
         except RuntimeError:
             return self._stored_uid  # vobject cannot read it; it must be replaceable all the same.
 
     @property
     def vobject_item(self) -> Any:
+        """For expanding and free-busy.  What vobject cannot read must not spoil a whole report."""
         self.serialize()
-        return super().vobject_item
+        try:
+            return super().vobject_item
+        except RuntimeError as error:
+            logger.error("%s", error)
+            return vobject.readOne(_NEVER)
 
 
 class Folder(BaseCollection):
@@ -212,24 +220,11 @@ class Collection(BaseCollection):
                 yield item
 
     def get_filtered(self, filters: Iterable[Element]) -> Iterator[tuple[Item, bool]]:
-        """Items that may match, and whether that is sure."""
-        if self.tag != "VCALENDAR":
-            yield from ((item, False) for item in self.get_all())
-            return
-        component, start, end, simple = radicale_filter.simplify_prefilters(filters, self.tag)
-        unbounded = (start, end) == (radicale_filter.TIMESTAMP_MIN, radicale_filter.TIMESTAMP_MAX)
+        """The items that match, for sure: Radicale's own filters need not look again."""
+        collection = self.binding.collection
         with self._database.read() as txn:
-            found = objects.candidates(
-                txn, self.binding.collection.id, component=component, start=start, end=end
-            )
-        sure = {}
-        for candidate in found:
-            touched = True if unbounded else _touches(candidate, start, end)
-            if touched is not False:
-                sure[candidate.name] = bool(simple and touched)
-        for name, item in self.get_multi(sure):
-            if item is not None:
-                yield item, sure[name]
+            found = list(queries.matching(txn, collection.id, collection.kind, filters=filters))
+        return ((Item(self, stored), True) for stored in found)
 
     def has_uid(self, uid: str) -> bool:
         with self._database.read() as txn:
@@ -357,19 +352,6 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"{name!r} cannot be the name of anything.")
     if len(name) > MAX_NAME:
         raise InvalidRequest(f"The name has {len(name)} characters; {MAX_NAME} are allowed.")
-
-
-def _touches(candidate: Candidate, start: int, end: int) -> bool | None:
-    """Whether an occurrence touches [start, end) (RFC 4791 9.9), or None if one must look inside."""
-    if candidate.floating or candidate.spans is None:
-        return None
-    if start < candidate.spans_from or end > candidate.spans_until:
-        return None
-    pairs = memoryview(candidate.spans).cast("q")
-    for begin, finish in zip(pairs[::2], pairs[1::2], strict=True):
-        if begin < end and (finish > start or begin == finish == start):
-            return True
-    return False
 
 
 def _decoded(content: bytes) -> str:
