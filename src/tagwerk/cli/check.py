@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 import click
 
 from tagwerk.cli.invocation import Invocation, common_options, now, pass_invocation
+from tagwerk.cli.table import counted
 from tagwerk.errors import Refused, TagwerkError
 from tagwerk.ical import resource as calendars
 from tagwerk.model import Facts, Kind
@@ -112,11 +113,12 @@ def _print(report: Report) -> None:
     for problem in report.problems:
         click.echo(f"wrong: {problem}")
     if report.counts is not None:
+        found = report.counts
         click.echo(
-            f"Schema {report.schema}: {report.counts.users:,} users, {report.counts.collections:,} collections,"
-            f" {report.counts.objects:,} objects, {report.counts.tombstones:,} remembered removals."
+            f"Schema {report.schema}: {counted(found.users, 'user')}, {counted(found.collections, 'collection')},"
+            f" {counted(found.objects, 'object')}, {counted(found.tombstones, 'remembered removal')}."
         )
     if report.problems:
-        click.echo(f"{len(report.problems):,} things are wrong.")
+        click.echo(f"{counted(len(report.problems), 'problem')} in all.")
     else:
         click.echo("Everything is in order.")

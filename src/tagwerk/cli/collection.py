@@ -8,7 +8,7 @@ from html import escape, unescape
 import click
 
 from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal, pass_invocation, user_called
-from tagwerk.cli.table import table
+from tagwerk.cli.table import counted, table
 from tagwerk.dav import paths
 from tagwerk.errors import DAV, InvalidPath, NotFound
 from tagwerk.model import Binding, Kind, Principal, PrincipalId
@@ -97,7 +97,11 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
             owner = user_called(txn, user)
             objects = sum(1 for _ in etags(txn, collection_called(txn, owner, name).collection.id))
         if not yes and on_terminal():
-            click.confirm(f"Remove {name} of {owner.name} with {objects} objects for ever?", abort=True)
+            click.confirm(
+                f"Remove {name} of {owner.name} with {counted(objects, 'object')} for ever?",
+                abort=True,
+                err=True,
+            )
         with engine.write() as txn:
             delete_collection(txn, collection_called(txn, owner, name).collection.id)
     click.echo(f"Collection {name} of {owner.name} was removed.")

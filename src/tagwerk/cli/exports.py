@@ -14,6 +14,7 @@ import click
 
 from tagwerk.cli.collection import DISPLAY_NAME, collection_called
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation, user_called
+from tagwerk.cli.table import counted
 from tagwerk.errors import CALDAV, ConfigurationError
 from tagwerk.ical import export as calendars
 from tagwerk.model import Binding, Kind, Principal
@@ -51,7 +52,7 @@ def export(
             lost += left_out
             if path.exists() and not path.is_file():
                 continue
-            click.echo(f"{click.format_filename(path)}: {written:,} objects of {binding.name}")
+            click.echo(f"{click.format_filename(path)}: {counted(written, 'object')} of {binding.name}")
     context.exit(1 if lost else 0)
 
 

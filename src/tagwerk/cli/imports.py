@@ -103,7 +103,7 @@ def _size(file: Path) -> int:
 
 def _print(tally: Tally) -> None:
     """What was left out and why on standard error, how much there was on standard output."""
-    for problem in tally.left_out:
+    for problem in sorted(tally.left_out, key=lambda problem: (problem.file, problem.line)):
         place = click.format_filename(problem.file)
         click.echo(
             f"{place}:{problem.line}: {problem.reason}" if problem.line else f"{place} {problem.reason}",

@@ -51,6 +51,8 @@ class Invocation:
         """
         storage = settings.storage
         if create:
+            # The folder may be older and open to others; the database is not for them.
+            os.umask(0o077)
             make_private_folder(storage.data)
         elif not _has_database(storage.database_url):
             raise ConfigurationError(

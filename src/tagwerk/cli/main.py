@@ -60,9 +60,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        return _failed("Interrupted; nothing more was done.", 130)
+        # "No" to a question, and Ctrl-C or the end of the input instead of an answer.
+        return _failed("Nothing was done.")
     except KeyboardInterrupt:
-        return _failed("Interrupted; nothing more was done.", 130)
+        return _failed("Interrupted; what was done before stays.", 130)
     except TagwerkError as error:
         return _failed(str(error))
     except BrokenPipeError:
@@ -92,3 +93,7 @@ def _bug(error: Exception) -> str:
         f"This should not have happened: {type(error).__name__}: {error} ({place})."
         " Please report it with what TAGWERK_TRACEBACK=1 adds."
     )
+
+
+if __name__ == "__main__":
+    main()

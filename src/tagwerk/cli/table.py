@@ -21,6 +21,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
     return "\n".join(lines)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 user, 2,000 users."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _cell(value: str | int) -> str:
     if isinstance(value, int):
         return f"{value:,}"

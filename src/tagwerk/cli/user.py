@@ -113,7 +113,7 @@ def remove(invocation: Invocation, name: str, yes: bool) -> None:
             names = [binding.name for binding in bindings_of(txn, principal.id)]
         if not yes and on_terminal():
             what = f" with {', '.join(names)}" if names else ""
-            click.confirm(f"Remove {principal.name}{what} for ever?", abort=True)
+            click.confirm(f"Remove {principal.name}{what} for ever?", abort=True, err=True)
         with engine.write() as txn:
             remove_user(txn, principal.name)
     click.echo(f"User {principal.name} was removed.")
