@@ -37,9 +37,9 @@ def mkcol(context: Context) -> Response:
     types = next((node for node in properties if node.tag == _RESOURCETYPE), None)
     wanted = {child.tag for child in types} if types is not None else {"{DAV:}collection"}
     if wanted == _CALENDAR:
-        return _make(context, Kind.CALENDAR, properties, root="{DAV:}mkcol-response")
+        return _make(context, Kind.CALENDAR, root, answered="{DAV:}mkcol-response")
     if wanted == _ADDRESSBOOK:
-        return _make(context, Kind.ADDRESSBOOK, properties, root="{DAV:}mkcol-response")
+        return _make(context, Kind.ADDRESSBOOK, root, answered="{DAV:}mkcol-response")
     _location(context, calendar=False)
     raise Refused(
         "Only calendars and address books can be made here; name one in DAV:resourcetype.",
@@ -53,7 +53,7 @@ def mkcalendar(context: Context) -> Response:
     root = xml.parse(context.request.body) if context.request.body.strip() else None
     if root is not None and root.tag != CALDAV + "mkcalendar":
         raise InvalidXml(f"The body of MKCALENDAR is CALDAV:mkcalendar, not {root.tag}.")
-    return _make(context, Kind.CALENDAR, _properties(root), root=_MKCALENDAR_RESPONSE)
+    return _make(context, Kind.CALENDAR, root, answered=_MKCALENDAR_RESPONSE)
 
 
 def _properties(root: Element | None) -> list[Element]:
@@ -94,7 +94,7 @@ def _location(context: Context, *, calendar: bool) -> tuple[str, str]:
     return segments[0], segments[1]
 
 
-def _make(context: Context, kind: Kind, properties: list[Element], *, root: str) -> Response:
+def _make(context: Context, kind: Kind, root: Element | None, *, answered: str) -> Response:
     home, name = _location(context, calendar=kind is Kind.CALENDAR)
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
         raise Refused("The name of a collection holds a control character.")
@@ -102,7 +102,7 @@ def _make(context: Context, kind: Kind, properties: list[Element], *, root: str)
     components: tuple[str, ...] = ()
     changes: dict[str, str | None] = {}
     failures: dict[str, Refused] = {}
-    for node in properties:
+    for node in _properties(root):
         try:
             if node.tag == COMPONENT_SET and kind is Kind.CALENDAR:
                 components = component_set(node)
@@ -112,12 +112,12 @@ def _make(context: Context, kind: Kind, properties: list[Element], *, root: str)
             failures[node.tag] = error
     href = context.href(home, name, collection=True)
     if failures:
-        return _failed(href, list(changes), failures, root=root)
+        return _failed(href, list(changes), failures, root=answered)
     binding = create_collection(
         context.txn, context.user.id, name=name, kind=kind, now=context.now, components=components
     )
-    if changes:
-        store(context, CollectionResource(href, binding, home), changes)
+    if changes and root is not None:
+        store(context, CollectionResource(href, binding, home), changes, languages=xml.languages(root))
     return Response(201, {"Location": href, "Cache-Control": "no-cache"})
 
 

@@ -64,13 +64,17 @@ def response_for(context: Context, resource: Resource, asked: Wanted) -> str:
     dead = context.dead_properties(resource)
     if asked.names_only:
         names = [name for name, prop in live.items() if prop.get(context, resource) is not None]
-        content = "".join(xml.tags(name)[2] for name in dict.fromkeys((*names, *dead)))
+        content = "".join(xml.tags(name)[2] for name in dict.fromkeys((*names, *_names(dead))))
         return _response(resource.href, content, "", minimal=asked.minimal)
     names = list(asked.names)
     if asked.every:
-        names = list(dict.fromkeys((*(n for n, p in live.items() if p.in_allprop), *dead, *names)))
+        names = list(dict.fromkeys((*(n for n, p in live.items() if p.in_allprop), *_names(dead), *names)))
     found, missing = _evaluate(context, resource, names, live, dead, every=asked.every)
     return _response(resource.href, found, missing, minimal=asked.minimal)
+
+
+def _names(dead: dict[str, str]) -> list[str]:
+    return [name for name in dead if not name.startswith(xml.LANGUAGE_OF)]
 
 
 def _evaluate(
@@ -89,6 +93,8 @@ def _evaluate(
         value = dead.get(name) if prop is None else prop.get(context, resource)
         start, end, empty = xml.tags(name)
         if value is not None:
+            if language := dead.get(xml.LANGUAGE_OF + name):
+                start, empty = xml.in_language(start, language), xml.in_language(empty, language)
             found.append(f"{start}{value}{end}" if value else empty)
         elif not (every and prop is not None and prop.in_allprop):
             missing.append(empty)

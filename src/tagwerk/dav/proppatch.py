@@ -32,7 +32,7 @@ def proppatch(context: Context) -> Response:
     if failures:
         stats = failed_propstats(list(changes), failures)
         return answer(iter([f"<D:response>{xml.href(resource.href)}{stats}</D:response>\n"]))
-    store(context, resource, changes)
+    store(context, resource, changes, languages=xml.languages(root))
     done = "".join(xml.tags(name)[2] for name in changes)
     stat = f"<D:propstat><D:prop>{done}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
     return answer(iter([f"<D:response>{xml.href(resource.href)}{stat}</D:response>\n"]))
@@ -82,12 +82,16 @@ def _check_settable(context: Context, where: Where, name: str) -> None:
         raise Refused(f"{name} is computed by the server.", condition=PROTECTED)
 
 
-def store(context: Context, resource: Resource, changes: dict[str, str | None]) -> None:
-    """Write what `evaluate` returned, and move the collection's counter.
+def store(
+    context: Context, resource: Resource, changes: dict[str, str | None], *, languages: dict[str, str]
+) -> None:
+    """Write what `evaluate` returned, with its languages, and move the collection's counter.
 
     Raises:
         NeedPrivileges: the user may not change the resource.
     """
+    tagged = {xml.LANGUAGE_OF + name: languages.get(name) or None for name in changes}
+    changes = changes | tagged
     if isinstance(resource, Home):
         set_principal_properties(context.txn, resource.principal.id, changes)
         return

@@ -31,6 +31,11 @@ PREFIXES = {
 }
 DECLARATIONS = "".join(f' xmlns:{prefix}="{namespace}"' for namespace, prefix in PREFIXES.items())
 
+LANGUAGE_OF = "xml:lang of "
+"""Before the name of a property: where its language is remembered, beside its value."""
+
+_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_MAX_LANG = 100
 _CLARK = re.compile(r"\{([^{}]*)\}([^{}]+)\Z")
 _NCNAME = re.compile(r"[^\W\d][\w.\-·]*\Z")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -143,6 +148,23 @@ def _outer(node: Element) -> str:
     text = tostring(node, encoding="unicode").replace("\r", "&#13;")
     node.tail = tail
     return text + escape(tail or "")
+
+
+def languages(root: Element) -> dict[str, str]:
+    """The language in scope of every property that a ``propertyupdate`` or its kin sets (RFC 4918 4.3)."""
+    found: dict[str, str] = {}
+    for part in root.iterfind("{DAV:}set"):
+        for prop in part.iterfind("{DAV:}prop"):
+            around = prop.get(_LANG) or part.get(_LANG) or root.get(_LANG) or ""
+            for node in prop:
+                found[node.tag] = node.get(_LANG, around)[:_MAX_LANG]
+    return found
+
+
+def in_language(start: str, language: str) -> str:
+    """A start or empty-element tag with ``xml:lang``."""
+    name, end = (start[:-2], "/>") if start.endswith("/>") else (start[:-1], ">")
+    return f'{name} xml:lang="{escape(language).replace(chr(34), "&quot;")}"{end}'
 
 
 def document(name: str, content: str) -> bytes:
