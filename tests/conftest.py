@@ -1,0 +1,150 @@
+"""A real server for the tests that talk to one, and users and collections on it.
+
+The server is a process on a free port with a data folder of its own.  Users and
+collections are made in its database directly: what the CLI and MKCALENDAR do has tests
+of its own.  Most tests share one user, because the first request of a user costs a
+password hash, and get a collection that nobody else has.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import serverprocess
+from davclient import Dav
+from serverprocess import ServerProcess
+
+from tagwerk.accounts.passwords import hash_password
+from tagwerk.accounts.users import add_user
+from tagwerk.model import Kind
+from tagwerk.store import Engine, open_engine
+from tagwerk.store.collections import create_collection
+from tagwerk.store.principals import principal_by_name
+
+PASSWORD = "secret"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """The hash of the password that every user of the tests has."""
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """`tagwerk serve` with its defaults."""
+    running = serverprocess.start(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def database(server: ServerProcess) -> Iterator[Engine]:
+    """The server's database, opened a second time."""
+    engine = open_engine(server.database_url)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def anna(server: ServerProcess, database: Engine, password_hash: str) -> str:
+    """The user whom most tests share."""
+    with database.write() as txn:
+        return add_user(txn, "anna", now=int(time.time()), password_hash=password_hash).name
+
+
+@pytest.fixture
+def dav(server: ServerProcess, anna: str) -> Iterator[Dav]:
+    """A client of anna's."""
+    client = Dav(server.url, anna, PASSWORD)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def account(server: ServerProcess, database: Engine, password_hash: str) -> Iterator[Dav]:
+    """A client of a new user, who has what every new user has and nothing else."""
+    with database.write() as txn:
+        name = f"user{next(_numbers)}"
+        add_user(
+            txn,
+            name,
+            now=int(time.time()),
+            password_hash=password_hash,
+            email=f"{name}@example.org",
+            display_name=f"User {name}",
+        )
+    client = Dav(server.url, name, PASSWORD)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def make_collection(database: Engine, anna: str) -> Callable[..., str]:
+    """Make an empty collection of anna's and return its path."""
+
+    def make(kind: Kind = Kind.CALENDAR, *, user: str = anna, components: tuple[str, ...] = ()) -> str:
+        name = f"{kind.value}{next(_numbers)}"
+        with database.write() as txn:
+            principal = principal_by_name(txn, user)
+            assert principal is not None
+            create_collection(
+                txn, principal.id, name=name, kind=kind, now=int(time.time()), components=components
+            )
+        return f"/{user}/{name}/"
+
+    return make
+
+
+@pytest.fixture
+def calendar(make_collection: Callable[..., str]) -> str:
+    """The path of an empty calendar of anna's, for every kind of component."""
+    return make_collection()
+
+
+@pytest.fixture
+def book(make_collection: Callable[..., str]) -> str:
+    """The path of an empty address book of anna's."""
+    return make_collection(Kind.ADDRESSBOOK)
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Start more servers, with options of their own; all are ended with the test."""
+    running: list[ServerProcess] = []
+
+    def start(*arguments: str | Path, data: Path | None = None, **options: str) -> ServerProcess:
+        """`options` are lines of the configuration, as in ``server_max_body_size="1 MiB"``."""
+        folder = data or tmp_path / f"data{len(running)}"
+        if options:
+            arguments = (*arguments, "--config", _config(tmp_path / f"tagwerk{len(running)}.ini", options))
+        running.append(serverprocess.start(folder, *arguments))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+def _config(path: Path, options: dict[str, str]) -> Path:
+    sections: dict[str, list[str]] = {}
+    for key, value in options.items():
+        section, _, name = key.partition("_")
+        sections.setdefault(section, []).append(f"{name} = {value}")
+    path.write_text("\n".join(f"[{name}]\n" + "\n".join(found) for name, found in sections.items()) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Real files of real programs."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+    if not folder.is_dir():
+        pytest.skip(f"there is no corpus of real files at {folder}")
+    return folder
