@@ -221,7 +221,7 @@ def unescape(value: str) -> str:
 
 def escape(text: str) -> str:
     """`text` as a TEXT value."""
-    text = text.replace("\\", "\\\\").replace("\r\n", "\\n").replace("\n", "\\n")
+    text = text.replace("\\", "\\\\").replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
     return text.replace(";", "\\;").replace(",", "\\,")
 
 
@@ -245,7 +245,7 @@ def split_unescaped(value: str, separator: str) -> list[str]:
 
 def param_value(value: str) -> str:
     """A parameter value as it must be written: RFC 6868 encoded, quoted where needed."""
-    value = value.replace("^", "^^").replace("\r\n", "^n").replace("\n", "^n").replace('"', "^'")
+    value = value.replace("^", "^^").replace("\r\n", "^n").replace("\n", "^n").replace("\r", "^n").replace('"', "^'")
     return f'"{value}"' if any(char in value for char in ",;:") else value
 
 

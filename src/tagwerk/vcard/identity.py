@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from tagwerk.contentline import Component, split_unescaped, unescape
+from tagwerk.contentline import Component, Line, split_unescaped, unescape
+from tagwerk.vcard import quoted
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tagwerk:uid")
 _VOLATILE = frozenset({"FN", "PRODID", "REV", "UID"})
@@ -34,20 +35,27 @@ def derived_uid(card: Component) -> str:
 def formatted_name(card: Component) -> str:
     """What FN would say, from the names that `card` has, or else from how to reach it; "" if nothing does."""
     for line in card.all("N"):
-        parts = [unescape(part).strip() for part in split_unescaped(line.value, ";")]
+        parts = _parts(line)
         family, given, additional, prefix, suffix = (parts + [""] * 5)[:5]
         name = " ".join(part for part in (prefix, given, additional, family, suffix) if part)
         if name:
             return _one_line(name)
     for line in card.all("ORG"):
-        parts = [unescape(part).strip() for part in split_unescaped(line.value, ";")]
-        if name := ", ".join(part for part in parts if part):
+        if name := ", ".join(part for part in _parts(line) if part):
             return _one_line(name)
     for property_name in ("NICKNAME", "EMAIL", "TEL", "IMPP", "URL"):
         for line in card.all(property_name):
-            if name := line.text.strip():
+            if name := " ".join(_parts(line)).strip():
                 return _one_line(name)
     return ""
+
+
+def _parts(line: Line) -> list[str]:
+    """The parts of a structured value; some write quoted-printable into 3.0, too."""
+    parts = split_unescaped(line.value, ";")
+    if ";" in line.head and line.param("ENCODING").upper() == "QUOTED-PRINTABLE":
+        parts = [quoted.decode(part, line.param("CHARSET")) for part in parts]
+    return [unescape(part).strip() for part in parts]
 
 
 def _one_line(name: str) -> str:

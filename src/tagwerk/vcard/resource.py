@@ -118,6 +118,7 @@ def _with_name_and_uid(card: Component, parsed: Parsed, repairs: list[str], *, g
         return parsed.text
     version = card.first("VERSION")
     place = card.index if version is None else version.index
-    card.lines.extend(new)
+    behind = 0 if version is None else card.lines.index(version) + 1
+    card.lines[behind:behind] = new
     written = "".join(fold(f"{line.head}:{line.value}") for line in new).removesuffix("\r\n")
     return mending.edit(parsed.text, replaced=replaced, added={place: written} if new else {})
