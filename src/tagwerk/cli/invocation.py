@@ -148,8 +148,9 @@ def _has_database(url: str) -> bool:
 
 
 def _program() -> str:
-    script = sys.argv[0]
-    found = shutil.which("tagwerk")
-    if found is None or not script.endswith("tagwerk") or not Path(script).exists():
+    """How this program was called, as short as a shell understands it."""
+    script = Path(sys.argv[0])
+    if script.name != "tagwerk" or not script.is_file():
         return "tagwerk"
-    return "tagwerk" if os.path.samefile(found, script) else script
+    found = shutil.which("tagwerk")
+    return "tagwerk" if found and script.samefile(found) else str(script)
