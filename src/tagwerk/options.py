@@ -148,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
         "dav",
         "sync_page_size",
         "integer",
-        "5000",
+        "100000",
         "Changes in one answer to sync-collection; clients fetch the next page with the token they get.",
         minimum=1,
         maximum=1_000_000,
@@ -170,6 +170,22 @@ OPTIONS: tuple[Option, ...] = (
         "Objects in the answer to one query; more is answered with number-of-matches-within-limits.",
         minimum=1,
         maximum=10_000_000,
+    ),
+    Option(
+        "dav",
+        "quota",
+        "size",
+        "0",
+        "Bytes that everything a user owns may take, where `tagwerk user quota` says nothing else; 0 for no limit.",
+    ),
+    Option(
+        "dav",
+        "principal_lookup",
+        "choice",
+        "everyone",
+        "Whom a user may look up by name or address, for inviting and sharing: everyone on this server, those in a"
+        " common group (groups), or nobody.",
+        choices=("everyone", "groups", "nobody"),
     ),
     Option(
         "retention",

@@ -62,6 +62,8 @@ class Dav:
     sync_page_size: int
     max_multiget: int
     max_results: int
+    quota: int
+    principal_lookup: str
 
 
 @dataclass(frozen=True, slots=True)

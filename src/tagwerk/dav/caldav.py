@@ -57,7 +57,7 @@ def calendar_home_set(context: Context, resource: Resource) -> str:
     return xml.href(resource.href)
 
 
-@feature.live_property(CALDAV + "calendar-user-address-set", on=Where.HOME)
+@feature.live_property(CALDAV + "calendar-user-address-set", on=Where.ANYBODY)
 def calendar_user_address_set(context: Context, resource: Resource) -> str | None:
     """RFC 6638 2.4.1: mail addresses first, then the principal's own URL."""
     if not isinstance(resource, Home):
@@ -66,7 +66,7 @@ def calendar_user_address_set(context: Context, resource: Resource) -> str | Non
     return mail + xml.href(resource.href)
 
 
-@feature.live_property(CALDAV + "calendar-user-type", on=Where.HOME)
+@feature.live_property(CALDAV + "calendar-user-type", on=Where.ANYBODY)
 def calendar_user_type(context: Context, resource: Resource) -> str | None:
     """RFC 6638 2.4.2."""
     if not isinstance(resource, Home):

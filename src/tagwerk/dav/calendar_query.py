@@ -31,6 +31,7 @@ from tagwerk.errors import CALDAV
 from tagwerk.ical.filter import CompFilter, Prefilter, matches, prefilter
 from tagwerk.ical.spans import iter_spans, spans_overlap
 from tagwerk.ical.values import to_instant, to_local
+from tagwerk.model import ALWAYS, FOREVER
 from tagwerk.store.objects import Candidate, candidates, objects_named
 
 feature = Feature("RFC 4791 calendar-query")
@@ -106,7 +107,7 @@ def decide(candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | No
     """Whether the columns say that an object matches; None where only its bytes can tell."""
     if not narrowed.exact:
         return None
-    if narrowed.is_unbounded:
+    if narrowed.start == ALWAYS and narrowed.end == FOREVER:
         return True
     spans = candidate.spans
     if spans is None or narrowed.start < candidate.spans_from or narrowed.end > candidate.spans_until:

@@ -26,7 +26,7 @@ def getctag(context: Context, resource: Resource) -> str | None:
     return xml.escape(token_of(resource)) if isinstance(resource, CollectionResource) else None
 
 
-@feature.live_property(CS + "email-address-set", on=Where.HOME)
+@feature.live_property(CS + "email-address-set", on=Where.ANYBODY)
 def email_address_set(context: Context, resource: Resource) -> str | None:
     """The mail addresses of a person, as Apple's clients ask for them."""
     if not isinstance(resource, Home):

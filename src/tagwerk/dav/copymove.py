@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from tagwerk.dav import conditions, failures, paths
+from tagwerk.dav import conditions, failures, paths, quota
 from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
@@ -13,9 +13,9 @@ from tagwerk.dav.resources import (
     ObjectResource,
     Where,
     may_write,
-    resolve,
     resolve_collection,
     resolve_home,
+    target,
 )
 from tagwerk.dav.webdav import collection_etag
 from tagwerk.errors import (
@@ -55,14 +55,14 @@ def copy(context: Context) -> Response:
 
 
 def _transfer(context: Context, *, moving: bool) -> Response:
-    source = resolve(context, paths.split(context.request.path))
-    target = destination(context)
-    if target == paths.split(context.request.path):
+    source = target(context)
+    to = destination(context)
+    if to == paths.split(context.request.path):
         raise Refused("Source and destination are the same resource.")
     if isinstance(source, ObjectResource):
-        return _transfer_object(context, source, target, moving=moving)
+        return _transfer_object(context, source, to, moving=moving)
     if isinstance(source, CollectionResource):
-        return _transfer_collection(context, source, target, moving=moving)
+        return _transfer_collection(context, source, to, moving=moving)
     raise Refused("The home of a user cannot be copied or moved.")
 
 
@@ -99,12 +99,12 @@ def _overwrites(context: Context, *, exists: bool) -> None:
 
 
 def _transfer_object(
-    context: Context, source: ObjectResource, target: tuple[str, ...], *, moving: bool
+    context: Context, source: ObjectResource, to: tuple[str, ...], *, moving: bool
 ) -> Response:
-    if len(target) != 3:
+    if len(to) != 3:
         raise Conflict("An object can be moved or copied into a calendar or address book only.")
     try:
-        into = resolve_collection(context, target[:2])
+        into = resolve_collection(context, to[:2])
     except NotFound as error:
         raise Conflict(f"{error} Make it first.") from error
     _check_rights(source.parent, into, moving=moving)
@@ -114,19 +114,20 @@ def _transfer_object(
         lock_collection(context.txn, collection)
     conditions.check(context.request, source.stored.etag)
     here, there = source.parent.binding.collection.id, into.binding.collection.id
-    existing = find_object(context.txn, there, target[2])
+    existing = find_object(context.txn, there, to[2])
     _overwrites(context, exists=existing is not None)
+    if into.binding.collection.owner != source.parent.binding.collection.owner or not moving:
+        more = source.stored.size - (existing.size if existing else 0)
+        quota.check(context, into.binding.collection.owner, more=more)
     try:
         if existing is not None:
-            remove_object(context.txn, there, target[2], now=context.now)
+            remove_object(context.txn, there, to[2], now=context.now)
         transfer = move_object if moving else copy_object
-        transfer(context.txn, here, source.stored.name, to=there, as_name=target[2], now=context.now)
+        transfer(context.txn, here, source.stored.name, to=there, as_name=to[2], now=context.now)
     except UidConflict as error:
         card = into.binding.collection.kind is Kind.ADDRESSBOOK
-        raise failures.uid_conflict(
-            error, base=context.request.base, collection=target[:2], card=card
-        ) from error
-    return Response(204 if existing else 201, {"Location": context.href(*target)})
+        raise failures.uid_conflict(error, base=context.request.base, collection=to[:2], card=card) from error
+    return Response(204 if existing else 201, {"Location": context.href(*to)})
 
 
 def _check_rights(source: CollectionResource, into: CollectionResource, *, moving: bool) -> None:
@@ -146,24 +147,26 @@ def _check_fits(source: ObjectResource, into: CollectionResource) -> None:
 
 
 def _transfer_collection(
-    context: Context, source: CollectionResource, target: tuple[str, ...], *, moving: bool
+    context: Context, source: CollectionResource, to: tuple[str, ...], *, moving: bool
 ) -> Response:
-    if not target or len(target) > 2:
+    if not to or len(to) > 2:
         raise Conflict("A collection can be moved or copied inside a home only.")
-    home = resolve_home(context, target[0])
-    if len(target) == 1:
+    home = resolve_home(context, to[0])
+    if len(to) == 1:
         raise Refused("The home of a user cannot be overwritten.")
     if not may_write(source.binding):
         raise NeedPrivileges("You may not change this collection.")
     lock_collection(context.txn, source.binding.collection.id)
     conditions.check(context.request, collection_etag(source))
-    existing = find_binding_of(context.txn, home.principal.id, target[1])
+    existing = find_binding_of(context.txn, home.principal.id, to[1])
     _overwrites(context, exists=existing is not None)
     if existing is not None:
         delete_collection(context.txn, existing.collection.id)
     if moving:
-        rename_binding(context.txn, source.binding, name=target[1])
+        rename_binding(context.txn, source.binding, name=to[1])
     else:
         empty = context.request.header("depth", "infinity").strip() == "0"
-        copy_collection(context.txn, source.binding, name=target[1], now=context.now, with_objects=not empty)
-    return Response(204 if existing else 201, {"Location": context.href(*target, collection=True)})
+        if not empty:
+            quota.check(context, home.principal.id, more=source.binding.collection.bytes)
+        copy_collection(context.txn, source.binding, name=to[1], now=context.now, with_objects=not empty)
+    return Response(204 if existing else 201, {"Location": context.href(*to, collection=True)})

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
-from tagwerk.dav import failures, paths
+from tagwerk.dav import failures, if_header, paths
 from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
@@ -56,13 +56,15 @@ class DavEngine:
             with self._store.write() as txn:
                 context = self._context(txn, request)
                 context.prepared = prepared
+                if_header.check(context)
                 return method.handler(context)
         return self._read(method, request)
 
     def _read(self, method: Method, request: Request) -> Response:
         with ExitStack() as stack:
-            txn = stack.enter_context(self._store.read())
-            response = method.handler(self._context(txn, request))
+            context = self._context(stack.enter_context(self._store.read()), request)
+            if_header.check(context)
+            response = method.handler(context)
             if not isinstance(response.body, bytes):
                 # The first part is made now, so that an error in it is still an answer.
                 response.body = _Body(_closing(response.body, stack.pop_all()))

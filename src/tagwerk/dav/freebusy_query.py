@@ -1,5 +1,90 @@
-"""placeholder"""
+"""The free-busy-query report (RFC 4791 7.10)."""
 
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import tzinfo
+from xml.etree.ElementTree import Element
+
+from tagwerk.contentline import Component, parse
+from tagwerk.dav.calendar_filter import time_range
+from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
+from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where, collections_in
+from tagwerk.dav.zones import zone_of
+from tagwerk.errors import CALDAV, InvalidXml
+from tagwerk.ical.filter import TimeRange
+from tagwerk.ical.freebusy import BusyPeriod, busy_periods, busy_spans, merge, render, unavailable
+from tagwerk.model import Busy
+from tagwerk.store.objects import Candidate, candidates, objects_named
 
 feature = Feature("RFC 4791 free-busy-query")
+
+log = logging.getLogger(__name__)
+
+_OPAQUE = "<C:opaque/>"
+TRANSPARENCY = CALDAV + "schedule-calendar-transp"
+
+
+@feature.report(CALDAV + "free-busy-query", on=Where.HOME | Where.CALENDAR)
+def free_busy_query(context: Context, resource: Resource, root: Element) -> Response:
+    """When somebody is busy, never with what."""
+    node = root.find(CALDAV + "time-range")
+    if node is None:
+        raise InvalidXml("A free-busy-query holds a time-range.")
+    span = time_range(node, needs_both=True)
+    if isinstance(resource, Home):
+        places = [found for found in collections_in(context, resource) if _counts(context, found)]
+    else:
+        assert isinstance(resource, CollectionResource)
+        places = [resource]
+    periods = [
+        period for place in places for period in busy_in(context, place, span, zone_of(context, root, place))
+    ]
+    body = render(merge(periods), span.start, span.end, dtstamp=context.now)
+    return Response(200, {"Content-Type": "text/calendar; charset=utf-8"}, body)
+
+
+def _counts(context: Context, place: CollectionResource) -> bool:
+    """Whether a calendar counts for its owner's free-busy (RFC 6638 9.1)."""
+    return place.where is Where.CALENDAR and "transparent" not in context.dead_properties(place).get(
+        TRANSPARENCY, _OPAQUE
+    )
+
+
+def busy_in(
+    context: Context, place: CollectionResource, span: TimeRange, zone: tzinfo
+) -> Iterator[BusyPeriod]:
+    """The busy time in a calendar; most of it is read from columns."""
+    collection = place.binding.collection.id
+    unread: list[str] = []
+    for found in candidates(context.txn, collection, component=None, start=span.start, end=span.end):
+        if found.component not in ("VEVENT", "VFREEBUSY", "VAVAILABILITY") or found.busy == Busy.FREE:
+            continue
+        if _columns_suffice(found, span) and found.spans is not None:
+            yield from busy_spans(found.spans, Busy(found.busy), span.start, span.end)
+        else:
+            unread.append(found.name)
+    available: list[Component] = []
+    for stored in objects_named(context.txn, collection, unread):
+        calendar = parse((stored.content or b"").decode())[0]
+        if stored.component == "VAVAILABILITY":
+            available.append(calendar)
+            continue
+        try:
+            yield from list(busy_periods(calendar, span.start, span.end, zone=zone))
+        except ValueError as error:
+            log.warning("%s%s does not count for free-busy: %s", place.href, stored.name, error)
+    yield from unavailable(available, span.start, span.end, zone=zone)
+
+
+def _columns_suffice(found: Candidate, span: TimeRange) -> bool:
+    return (
+        found.component == "VEVENT"
+        and not found.floating
+        and found.busy != Busy.MIXED
+        and found.spans is not None
+        and found.spans_from <= span.start
+        and span.end <= found.spans_until
+    )

@@ -101,6 +101,16 @@ def _evaluate(
     return "".join(found), "".join(missing)
 
 
+def propstats(found: list[tuple[str, str]], missing: list[str]) -> str:
+    """The ``DAV:propstat`` elements of properties with their XML, and of those that are not there."""
+    values = "".join("{0}{2}{1}".format(*xml.tags(name)[:2], value) for name, value in found)
+    parts = [f"<D:propstat><D:prop>{values}</D:prop>{_OK}"] if found or not missing else []
+    if missing:
+        absent = "".join(xml.tags(name)[2] for name in missing)
+        parts.append(f"<D:propstat><D:prop>{absent}</D:prop>{_MISSING}")
+    return "".join(parts)
+
+
 def _response(href: str, found: str, missing: str, *, minimal: bool) -> str:
     parts = [f"<D:response><D:href>{xml.escape(href)}</D:href>"]
     if found or not missing or minimal:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from email.message import Message
 from html import escape as html_escape
 
-from tagwerk.dav import conditions, failures, paths, xml
+from tagwerk.dav import conditions, failures, paths, quota, xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
@@ -22,6 +22,7 @@ from tagwerk.dav.resources import (
     may_write,
     resolve,
     resolve_collection,
+    target,
 )
 from tagwerk.dav.webdav import DISPLAYNAME, collection_etag, content_type
 from tagwerk.errors import (
@@ -55,7 +56,7 @@ _CARD_TYPES = ("", "text/vcard", "text/x-vcard", "text/directory")
 @feature.method("GET", on=Where.ANY)
 def get(context: Context) -> Response:
     """The bytes of an object, everything in a collection, or a page that says what is here."""
-    resource = resolve(context, paths.split(context.request.path), content=True)
+    resource = target(context, content=True)
     if isinstance(resource, ObjectResource):
         return _get_object(context, resource)
     if isinstance(resource, CollectionResource):
@@ -196,6 +197,8 @@ def put(context: Context) -> Response:
     try:
         if existing and existing.uid != upload.facts.uid:
             raise UidConflict(existing.uid, existing=segments[2])
+        more = len(upload.content) - (existing.size if existing else 0)
+        quota.check(context, collection.owner, more=more)
         stored = put_object(context.txn, collection.id, segments[2], upload=upload, now=context.now)
     except UidConflict as error:
         card = collection.kind is Kind.ADDRESSBOOK
@@ -211,9 +214,8 @@ def put(context: Context) -> Response:
 @feature.method("DELETE", on=Where.COLLECTION | Where.OBJECT, writes=True)
 def delete(context: Context) -> Response:
     """RFC 4918 9.6: an object, or a collection with all that is in it."""
-    resource = resolve(context, paths.split(context.request.path))
-    if isinstance(resource, Root | Home):
-        raise Refused("The home of a user is removed by the administrator, not by DELETE.")
+    resource = target(context)
+    assert isinstance(resource, CollectionResource | ObjectResource)
     parent = resource if isinstance(resource, CollectionResource) else resource.parent
     if not may_write(parent.binding):
         raise NeedPrivileges("You may not change this collection.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tagwerk.dav import paths, xml
+from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, response_for, wanted
 from tagwerk.dav.registry import Feature
@@ -16,7 +16,7 @@ from tagwerk.dav.resources import (
     Root,
     Where,
     collections_in,
-    resolve,
+    target,
 )
 from tagwerk.errors import DAV, InvalidRequest, InvalidXml, Refused
 from tagwerk.store.objects import etags, objects
@@ -24,7 +24,7 @@ from tagwerk.store.objects import etags, objects
 feature = Feature("RFC 4918 PROPFIND")
 
 
-@feature.method("PROPFIND", on=Where.ANY)
+@feature.method("PROPFIND", on=Where.ANY | Where.PRINCIPAL)
 def propfind(context: Context) -> Response:
     """The properties of a resource, and with Depth 1 of what is in it."""
     request = context.request
@@ -34,7 +34,7 @@ def propfind(context: Context) -> Response:
     asked = wanted(request, root)
     if root is not None and not (asked.names or asked.every or asked.names_only or len(root)):
         raise InvalidXml("DAV:propfind holds prop, allprop or propname; this one is empty.")
-    resource = resolve(context, paths.split(request.path))
+    resource = target(context)
     deep = depth(context, resource) == "1"
     return answer(_responses(context, resource, asked, deep=deep))
 
@@ -67,7 +67,7 @@ def _responses(context: Context, resource: Resource, asked: Wanted, *, deep: boo
         yield response_for(
             context, Home(context.href(context.user.name, collection=True), context.user), asked
         )
-    elif isinstance(resource, Home):
+    elif isinstance(resource, Home) and resource.where is Where.HOME:
         for collection in collections_in(context, resource):
             yield response_for(context, collection, asked)
     elif isinstance(resource, CollectionResource):

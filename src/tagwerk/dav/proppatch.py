@@ -8,7 +8,16 @@ from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where, may_write, target
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ObjectResource,
+    Resource,
+    Where,
+    may_write,
+    target,
+)
 from tagwerk.errors import DAV, InvalidXml, NeedPrivileges, Refused
 from tagwerk.store.collections import lock_collection, next_modseq
 from tagwerk.store.properties import set_collection_properties, set_principal_properties

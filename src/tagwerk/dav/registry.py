@@ -109,7 +109,9 @@ class Registry:
     def __init__(self, features: tuple[Feature, ...]) -> None:
         self.features = features
         self.methods = {method.name: method for feature in features for method in feature.methods}
-        self.reports = {report.name: report for feature in features for report in feature.reports}
+        self._reports: dict[str, list[Report]] = {}
+        for report in (report for feature in features for report in feature.reports):
+            self._reports.setdefault(report.name, []).append(report)
         self._properties: dict[Where, dict[str, Property]] = {
             where: {p.name: p for feature in features for p in feature.properties if where in p.where}
             for where in Where
@@ -137,4 +139,18 @@ class Registry:
 
     def reports_on(self, where: Where) -> tuple[str, ...]:
         """The reports of a kind of resource (RFC 3253 3.1.5)."""
-        return tuple(sorted(name for name, report in self.reports.items() if where in report.where))
+        return tuple(
+            sorted(
+                name
+                for name, reports in self._reports.items()
+                if any(where in report.where for report in reports)
+            )
+        )
+
+    def report(self, name: str, where: Where) -> Report | None:
+        """The report called `name` of a kind of resource."""
+        return next((report for report in self._reports.get(name, ()) if where in report.where), None)
+
+    def has_report(self, name: str) -> bool:
+        """Whether any resource has a report called `name`."""
+        return name in self._reports

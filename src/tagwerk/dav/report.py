@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tagwerk.dav import paths, xml
+from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import Context, Resource, Where, resolve
+from tagwerk.dav.resources import Context, Resource, Where, target
 from tagwerk.errors import DAV, Refused
 
 feature = Feature("RFC 3253 REPORT")
@@ -13,22 +13,19 @@ feature = Feature("RFC 3253 REPORT")
 _SUPPORTED = DAV + "supported-report"
 
 
-@feature.method("REPORT", on=Where.ANY)
+@feature.method("REPORT", on=Where.ANY | Where.PRINCIPAL)
 def report(context: Context) -> Response:
     """Hand the body to the report that its root element names."""
     root = xml.parse(context.request.body)
-    resource = resolve(context, paths.split(context.request.path))
-    found = context.registry.reports.get(root.tag)
+    resource = target(context)
+    found = context.registry.report(root.tag, resource.where)
     if found is None:
-        raise Refused(f"This server has no report {root.tag[:100]}.", condition=_SUPPORTED)
-    if resource.where not in found.where:
-        raise Refused(
-            f"The report {root.tag} is not answered at {context.request.path}.", condition=_SUPPORTED
-        )
+        place = f"at {context.request.path}" if context.registry.has_report(root.tag) else "on this server"
+        raise Refused(f"There is no report {root.tag[:100]} {place}.", condition=_SUPPORTED)
     return found.handler(context, resource, root)
 
 
-@feature.live_property("{DAV:}supported-report-set", on=Where.ANY)
+@feature.live_property("{DAV:}supported-report-set", on=Where.ANY | Where.PRINCIPAL)
 def supported_report_set(context: Context, resource: Resource) -> str:
     """RFC 3253 3.1.5."""
     return "".join(

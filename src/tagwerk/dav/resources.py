@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from tagwerk.dav import paths
 from tagwerk.dav.message import Request
-from tagwerk.errors import NeedPrivileges, NotFound
+from tagwerk.errors import MethodNotAllowed, NeedPrivileges, NotFound
 from tagwerk.model import Access, Binding, Kind, Principal, StoredObject
 from tagwerk.settings import Settings
 from tagwerk.store.collections import bindings_of, find_binding
 from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import find_object
-from tagwerk.store.principals import principal_by_name
+from tagwerk.store.principals import principal_by_name, share_a_group
 from tagwerk.store.properties import collection_properties, objects_properties, principal_properties
 
 if TYPE_CHECKING:
@@ -31,11 +31,14 @@ class Where(enum.Flag):
     ADDRESSBOOK = enum.auto()
     EVENT = enum.auto()
     CARD = enum.auto()
+    PRINCIPAL = enum.auto()
+    """The principal of somebody else: who they are, nothing of what they have."""
 
     COLLECTION = CALENDAR | ADDRESSBOOK
     OBJECT = EVENT | CARD
     CONTAINER = ROOT | HOME | CALENDAR | ADDRESSBOOK
     ANY = CONTAINER | OBJECT
+    ANYBODY = HOME | PRINCIPAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Home:
     href: str
     principal: Principal
     where: Where = Where.HOME
+    """PRINCIPAL if it is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +158,8 @@ def resolve(context: Context, segments: tuple[str, ...], *, content: bool = Fals
     """
     if not segments:
         return Root(context.href())
-    home = resolve_home(context, segments[0])
     if len(segments) == 1:
-        return home
+        return resolve_principal(context, segments[0])
     collection = resolve_collection(context, segments[:2])
     if len(segments) == 2:
         return collection
@@ -166,6 +169,45 @@ def resolve(context: Context, segments: tuple[str, ...], *, content: bool = Fals
     if stored is None:
         raise NotFound(f"There is nothing at {context.request.path}.")
     return ObjectResource(context.href(*segments), collection, stored)
+
+
+def target(context: Context, *, content: bool = False) -> Resource:
+    """The resource that a request names, if it has the request's method.
+
+    Raises:
+        MethodNotAllowed: it has not.
+    """
+    resource = resolve(context, paths.split(context.request.path), content=content)
+    method = context.registry.methods[context.request.method]
+    if resource.where not in method.where:
+        raise MethodNotAllowed(
+            f"{context.request.path} has no method {method.name}.",
+            allow=context.registry.allowed(resource.where),
+        )
+    return resource
+
+
+def resolve_principal(context: Context, name: str) -> Home:
+    """The principal called `name`: one's own home, or somebody else as far as they may be looked up.
+
+    Raises:
+        NeedPrivileges: they may not, or there is nobody; the answer does not tell which.
+    """
+    if name == context.user.name:
+        return resolve_home(context, name)
+    found = principal_by_name(context.txn, name)
+    if found is None or not may_look_up(context, found):
+        raise NeedPrivileges("You have no access to the home of another user.")
+    return Home(context.href(name, collection=True), found, Where.PRINCIPAL)
+
+
+def may_look_up(context: Context, other: Principal) -> bool:
+    """Whether the user may know of another principal (``[dav] principal_lookup``)."""
+    if not context.user.name or other.state != "active":
+        return False
+    if context.settings.dav.principal_lookup == "groups":
+        return share_a_group(context.txn, context.user.id, other.id)
+    return context.settings.dav.principal_lookup == "everyone"
 
 
 def resolve_home(context: Context, name: str) -> Home:
@@ -200,8 +242,3 @@ def collections_in(context: Context, home: Home) -> list[CollectionResource]:
 def may_write(binding: Binding) -> bool:
     """Whether objects may be changed through this binding."""
     return binding.access in (Access.WRITE, Access.MANAGE, Access.OWNER)
-
-
-def principal_of(context: Context, name: str) -> Principal | None:
-    """The principal called `name`, if there is one."""
-    return context.user if name == context.user.name else principal_by_name(context.txn, name)

@@ -37,12 +37,8 @@ def token_of(resource: Resource) -> str:
 def sync_collection(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 6578 3.2: what changed since the token, at most as many as the client and the server take."""
     assert isinstance(resource, CollectionResource)
-    if context.request.header("depth", "0").strip() not in ("0", "1"):
-        # 3.2 wants 0; clients of older drafts send 1 and mean the same.
-        raise InvalidRequest("sync-collection is asked with Depth 0.")
-    level = (root.findtext("{DAV:}sync-level") or "1").strip()
-    if level not in ("1", "infinite", "infinity"):
-        raise InvalidXml(f"sync-level is 1 or infinite, not {level[:40]!r}.")
+    sync_level(root)
+    check_depth(context)
     text = (root.findtext("{DAV:}sync-token") or "").strip()
     changes = changes_since(
         context.txn,
@@ -54,6 +50,21 @@ def sync_collection(context: Context, resource: Resource, root: Element) -> Resp
     asked = wanted(context.request, root)
     tail = xml.element("{DAV:}sync-token", str(changes.token)) + "\n"
     return answer(_responses(context, resource, changes, asked), tail=tail)
+
+
+def check_depth(context: Context) -> None:
+    """RFC 6578 3.2: Depth is 0.  Clients of older drafts send 1 and mean the same; absent is 0."""
+    depth = context.request.header("depth", "0").strip().lower()
+    if depth not in ("0", "1"):
+        raise InvalidRequest(f"sync-collection is asked with Depth 0, not {depth[:20]!r}.")
+
+
+def sync_level(root: Element) -> str:
+    """``1`` or ``infinite`` (RFC 6578 6.3); a request of an older draft has none and means 1."""
+    level = (root.findtext("{DAV:}sync-level") or "1").strip().lower()
+    if level not in ("1", "infinite", "infinity"):
+        raise InvalidXml(f"sync-level is 1 or infinite, not {level[:40]!r}.")
+    return "1" if level == "1" else "infinite"
 
 
 def limit_of(root: Element, most: int, *, namespace: str = DAV) -> int:
@@ -69,25 +80,25 @@ def limit_of(root: Element, most: int, *, namespace: str = DAV) -> int:
 def _responses(
     context: Context, resource: CollectionResource, changes: Changes, asked: Wanted
 ) -> Iterator[str]:
-    writer = ObjectWriter(context, resource, asked)
-    if writer.needs_only_etag or not (asked.names or asked.every or asked.names_only):
-        for name, etag in changes.changed:
-            yield writer.etag_response(name, etag)
-    else:
-        yield from _in_batches(context, resource, changes, writer)
-    for name in changes.removed:
-        yield status_response(resource.href + writer.segment(name), "404 Not Found")
+    yield from object_responses(context, resource, changes, ObjectWriter(context, resource, asked))
     if changes.truncated:
         yield status_response(
             resource.href, "507 Insufficient Storage", condition=DAV + "number-of-matches-within-limits"
         )
 
 
-def _in_batches(
+def object_responses(
     context: Context, resource: CollectionResource, changes: Changes, writer: ObjectWriter
 ) -> Iterator[str]:
-    collection = resource.binding.collection.id
-    for begin in range(0, len(changes.changed), _BATCH):
-        names = [name for name, _ in changes.changed[begin : begin + _BATCH]]
-        for stored in objects_named(context.txn, collection, names, content=writer.needs_content):
-            yield writer.response(stored)
+    """What changed in a collection, then what is gone."""
+    if writer.needs_only_etag:
+        for name, etag in changes.changed:
+            yield writer.etag_response(name, etag)
+    else:
+        collection = resource.binding.collection.id
+        for begin in range(0, len(changes.changed), _BATCH):
+            names = [name for name, _ in changes.changed[begin : begin + _BATCH]]
+            for stored in objects_named(context.txn, collection, names, content=writer.needs_content):
+                yield writer.response(stored)
+    for name in changes.removed:
+        yield status_response(resource.href + writer.segment(name), "404 Not Found")

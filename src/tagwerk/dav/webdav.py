@@ -21,7 +21,7 @@ MAX_TEXT = 64 * 1024
 _BY_DEPTH = (Where.ROOT, Where.HOME, Where.COLLECTION)
 
 
-@feature.method("OPTIONS", on=Where.ANY)
+@feature.method("OPTIONS", on=Where.ANY | Where.PRINCIPAL)
 def options(context: Context) -> Response:
     """RFC 4918 10.1: what is there; answered for a path without a resource, and for nobody, too."""
     segments = paths.split(context.request.path)
@@ -35,12 +35,12 @@ def options(context: Context) -> Response:
     return Response(200, {"Allow": ", ".join(allow), "DAV": ", ".join(context.registry.tokens)})
 
 
-@feature.live_property("{DAV:}resourcetype", on=Where.ANY, in_allprop=True)
+@feature.live_property("{DAV:}resourcetype", on=Where.ANY | Where.PRINCIPAL, in_allprop=True)
 def resourcetype(context: Context, resource: Resource) -> str:
     """RFC 4918 15.9, RFC 4791 4.2, RFC 6352 5.2, RFC 3744 4."""
     if resource.where is Where.ROOT:
         return "<D:collection/>"
-    if resource.where is Where.HOME:
+    if resource.where in Where.ANYBODY:
         return "<D:collection/><D:principal/>"
     if resource.where is Where.CALENDAR:
         return "<D:collection/><C:calendar/>"
@@ -59,7 +59,7 @@ def plain_text(context: Context, node: Element) -> str:
     return xml.escape(text)
 
 
-@feature.live_property(DISPLAYNAME, on=Where.CONTAINER, in_allprop=True, set=plain_text)
+@feature.live_property(DISPLAYNAME, on=Where.CONTAINER | Where.PRINCIPAL, in_allprop=True, set=plain_text)
 def displayname(context: Context, resource: Resource) -> str | None:
     """RFC 4918 15.2; a collection without one shows its name."""
     if DISPLAYNAME in (values := context.dead_properties(resource)):
@@ -129,6 +129,14 @@ def creationdate(context: Context, resource: Resource) -> str | None:
     if isinstance(resource, Home):
         return _rfc3339(resource.principal.created)
     return None
+
+
+@feature.live_property("{DAV:}supported-method-set", on=Where.ANY | Where.PRINCIPAL)
+def supported_method_set(context: Context, resource: Resource) -> str:
+    """RFC 3253 3.1.3."""
+    return "".join(
+        f'<D:supported-method name="{name}"/>' for name in context.registry.allowed(resource.where)
+    )
 
 
 def _rfc3339(seconds: int) -> str:

@@ -28,6 +28,7 @@ class Candidate:
 
     name: str
     etag: str
+    component: str
     floating: bool
     busy: int
     first: int
@@ -244,7 +245,7 @@ def candidates(
     Floating objects are found when their times, read as UTC, lie within a day of the range.
     """
     sql = (
-        "SELECT name, etag, floating, busy, first_instant, last_instant, spans_from, spans_until, spans FROM object"
+        "SELECT name, etag, component, floating, busy, first_instant, last_instant, spans_from, spans_until, spans FROM object"
         " WHERE collection_id = ? AND NOT removed AND last_instant >= ? AND first_instant <= ?"
         " AND (floating OR (last_instant >= ? AND first_instant <= ?))"
     )
@@ -256,7 +257,8 @@ def candidates(
         sql += f" AND ({' OR '.join([_HOLDS] * len(choices))})"
         params.extend(map(_like, choices))
     return [
-        Candidate(name, etag, bool(floating), *rest) for name, etag, floating, *rest in txn.rows(sql, params)
+        Candidate(name, etag, kind, bool(floating), *rest)
+        for name, etag, kind, floating, *rest in txn.rows(sql, params)
     ]
 
 

@@ -1,0 +1,229 @@
+"""Principals: who people are, and reports that find them (RFC 3744 4, 5, 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from tagwerk.collation import UNICODE, MatchType, TextMatch
+from tagwerk.dav import xml
+from tagwerk.dav.message import Response
+from tagwerk.dav.multistatus import answer, limited, response_for, wanted
+from tagwerk.dav.registry import Feature
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ObjectResource,
+    Resource,
+    Where,
+    collections_in,
+    may_look_up,
+    target,
+)
+from tagwerk.errors import CALDAV, DAV, InvalidXml
+from tagwerk.model import Principal
+from tagwerk.store.principals import groups_of, members_of, principal_by_id, principals
+
+feature = Feature("RFC 3744 principals", tokens=("access-control",))
+
+_CS = "{http://calendarserver.org/ns/}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Searchable:
+    """A property in which principals are searched: what it holds as texts, and what people call it."""
+
+    texts: Callable[[Principal], tuple[str, ...]]
+    description: str
+
+
+SEARCHABLE: dict[str, _Searchable] = {
+    DAV + "displayname": _Searchable(lambda who: (who.display_name, who.name), "Name"),
+    _CS + "email-address-set": _Searchable(lambda who: who.addresses, "E-mail address"),
+    CALDAV + "calendar-user-address-set": _Searchable(
+        lambda who: (*(f"mailto:{address}" for address in who.addresses), f"/{who.name}/"), "Calendar address"
+    ),
+    CALDAV + "calendar-user-type": _Searchable(lambda who: (user_type(who),), "Kind of calendar user"),
+    _CS + "first-name": _Searchable(lambda who: (who.display_name.partition(" ")[0],), "First name"),
+    _CS + "last-name": _Searchable(lambda who: (who.display_name.rpartition(" ")[2],), "Last name"),
+}
+
+
+def user_type(principal: Principal) -> str:
+    """RFC 6638 2.4.2."""
+    return {"group": "GROUP", "room": "ROOM", "resource": "RESOURCE"}.get(principal.kind, "INDIVIDUAL")
+
+
+def _shown_home(context: Context, principal: Principal) -> Home:
+    where = Where.HOME if principal.id == context.user.id else Where.PRINCIPAL
+    return Home(context.href(principal.name, collection=True), principal, where)
+
+
+@feature.live_property("{DAV:}principal-URL", on=Where.ANYBODY)
+def principal_url(context: Context, resource: Resource) -> str:
+    """RFC 3744 4.2."""
+    return xml.href(resource.href)
+
+
+@feature.live_property("{DAV:}alternate-URI-set", on=Where.ANYBODY)
+def alternate_uri_set(context: Context, resource: Resource) -> str | None:
+    """RFC 3744 4.1."""
+    if not isinstance(resource, Home):
+        return None
+    return "".join(xml.href(f"mailto:{address}") for address in resource.principal.addresses)
+
+
+@feature.live_property("{DAV:}group-member-set", on=Where.ANYBODY)
+def group_member_set(context: Context, resource: Resource) -> str | None:
+    """RFC 3744 4.3; empty for who is no group."""
+    if not isinstance(resource, Home):
+        return None
+    found = members_of(context.txn, resource.principal.id)
+    return "".join(xml.href(context.href(who.name, collection=True)) for who in found)
+
+
+@feature.live_property("{DAV:}group-membership", on=Where.ANYBODY)
+def group_membership(context: Context, resource: Resource) -> str | None:
+    """RFC 3744 4.4; the groups that a principal is directly in."""
+    if not isinstance(resource, Home):
+        return None
+    found = groups_of(context.txn, resource.principal.id)
+    return "".join(xml.href(context.href(who.name, collection=True)) for who in found)
+
+
+@feature.report("{DAV:}principal-search-property-set", on=Where.ROOT | Where.ANYBODY)
+def principal_search_property_set(context: Context, resource: Resource, root: Element) -> Response:
+    """RFC 3744 9.5."""
+    content = "".join(
+        f"<D:principal-search-property><D:prop>{xml.tags(name)[2]}</D:prop>"
+        f'<D:description xml:lang="en">{one.description}</D:description></D:principal-search-property>'
+        for name, one in SEARCHABLE.items()
+    )
+    body = xml.document("{DAV:}principal-search-property-set", content)
+    return Response(200, {"Content-Type": xml.XML_TYPE}, body)
+
+
+@feature.report("{DAV:}principal-property-search", on=Where.ROOT | Where.ANYBODY)
+def principal_property_search(context: Context, resource: Resource, root: Element) -> Response:
+    """RFC 3744 9.4: caseless and by substring, or as `match-type` and `test` say (calendarserver.org).
+
+    Only those are found whom the user may look up.
+    """
+    conditions = [_condition(node) for node in root.iterfind("{DAV:}property-search")]
+    if not conditions:
+        raise InvalidXml("A principal-property-search holds a property-search.")
+    every = all if root.get("test", "allof") == "allof" else any
+    asked = wanted(context.request, root)
+    found = (
+        response_for(context, _shown_home(context, who), asked)
+        for who in principals(context.txn)
+        if (who.id == context.user.id or may_look_up(context, who))
+        and every(condition(who) for condition in conditions)
+    )
+    return answer(limited(found, resource.href, most=context.settings.dav.max_results))
+
+
+def _condition(node: Element) -> Callable[[Principal], bool]:
+    names = [child.tag for child in node.iterfind("{DAV:}prop/*")]
+    match = node.find("{DAV:}match")
+    if not names or match is None:
+        raise InvalidXml("A property-search holds a prop with names, and a match.")
+    kind = match.get("match-type", "contains")
+    if kind not in {member.value for member in MatchType}:
+        raise InvalidXml(f"match-type is contains, equals, starts-with or ends-with, not {kind[:40]!r}.")
+    text = TextMatch((match.text or "").strip(), UNICODE, MatchType(kind))
+
+    def holds(who: Principal) -> bool:
+        # 9.4: every property that is named must match; one that cannot be searched matches nobody.
+        return all(
+            name in SEARCHABLE and any(text.holds_for(value) for value in SEARCHABLE[name].texts(who))
+            for name in names
+        )
+
+    return holds
+
+
+@feature.report(
+    "{http://calendarserver.org/ns/}calendarserver-principal-search", on=Where.ROOT | Where.ANYBODY
+)
+def calendarserver_principal_search(context: Context, resource: Resource, root: Element) -> Response:
+    """What the person pickers of Apple's clients send: words that a name or an address begins with."""
+    tokens = [(node.text or "").strip() for node in root.iterfind(_CS + "search-token")]
+    words = [TextMatch(token, UNICODE) for token in tokens if token]
+    if not words:
+        raise InvalidXml("A calendarserver-principal-search holds a search-token.")
+    kinds = {
+        "attendee": ("person", "group", "room", "resource"),
+        "location": ("room",),
+        "resource": ("resource",),
+    }
+    allowed = kinds.get(root.get("context", ""), ("person", "group", "room", "resource"))
+    asked = wanted(context.request, root)
+    found = (
+        response_for(context, _shown_home(context, who), asked)
+        for who in principals(context.txn)
+        if who.kind in allowed
+        and (who.id == context.user.id or may_look_up(context, who))
+        and all(
+            any(word.holds_for(text) for text in (who.name, who.display_name, *who.addresses))
+            for word in words
+        )
+    )
+    most = root.findtext(f"{_CS}limit/{_CS}nresults", "")
+    bound = int(most) if most.isdecimal() and int(most) else context.settings.dav.max_results
+    return answer(limited(found, resource.href, most=bound))
+
+
+@feature.report("{DAV:}principal-match", on=Where.CONTAINER)
+def principal_match(context: Context, resource: Resource, root: Element) -> Response:
+    """RFC 3744 9.3: below this resource, what is the user's, or is the user."""
+    asked = wanted(context.request, root)
+    if root.find("{DAV:}self") is not None:
+        homes = [_shown_home(context, context.user)] if resource.where in Where.ROOT | Where.HOME else []
+        homes += [
+            _shown_home(context, who)
+            for who in groups_of(context.txn, context.user.id)
+            if resource.where is Where.ROOT
+        ]
+        return answer(response_for(context, home, asked) for home in homes)
+    named = [child.tag for child in root.iterfind("{DAV:}principal-property/*")]
+    if not named:
+        raise InvalidXml("A principal-match holds self, or principal-property with a property in it.")
+    mine = xml.href(context.href(context.user.name, collection=True))
+    return answer(
+        response_for(context, found, asked)
+        for found in _below(context, resource)
+        if any(_value(context, found, name) == mine for name in named)
+    )
+
+
+def _below(context: Context, resource: Resource) -> Iterator[Resource]:
+    yield resource
+    if resource.where is Where.ROOT:
+        resource = _shown_home(context, context.user)
+        yield resource
+    if isinstance(resource, Home):
+        yield from collections_in(context, resource)
+
+
+def _value(context: Context, resource: Resource, name: str) -> str | None:
+    live = context.registry.properties(resource.where).get(name)
+    return live.get(context, resource) if live else context.dead_properties(resource).get(name)
+
+
+@feature.report("{DAV:}acl-principal-prop-set", on=Where.COLLECTION | Where.OBJECT | Where.HOME)
+def acl_principal_prop_set(context: Context, resource: Resource, root: Element) -> Response:
+    """RFC 3744 9.2: the properties of everybody whom the ACL of a resource names."""
+    asked = wanted(context.request, root)
+    target(context)
+    owner: Principal | None = None
+    if isinstance(resource, Home):
+        owner = resource.principal
+    elif isinstance(resource, CollectionResource):
+        owner = principal_by_id(context.txn, resource.binding.collection.owner)
+    elif isinstance(resource, ObjectResource):
+        owner = principal_by_id(context.txn, resource.parent.binding.collection.owner)
+    found = [owner] if owner else []
+    return answer(response_for(context, _shown_home(context, who), asked) for who in found)

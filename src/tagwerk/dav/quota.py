@@ -1,0 +1,57 @@
+"""How much a user may store (RFC 4331)."""
+
+from __future__ import annotations
+
+from tagwerk.dav.registry import Feature
+from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
+from tagwerk.errors import DAV, InsufficientStorage
+from tagwerk.model import Principal, PrincipalId
+from tagwerk.store.principals import principal_by_id, used_bytes
+
+feature = Feature("RFC 4331", tokens=("quota",))
+
+_HERE = Where.HOME | Where.COLLECTION
+
+
+@feature.live_property("{DAV:}quota-available-bytes", on=_HERE)
+def quota_available_bytes(context: Context, resource: Resource) -> str | None:
+    """RFC 4331 3: absent when there is no limit, never negative."""
+    owner = _owner(context, resource)
+    limit = limit_of(context, owner) if owner else 0
+    if owner is None or not limit:
+        return None
+    return str(max(0, limit - used_bytes(context.txn, owner.id)))
+
+
+@feature.live_property("{DAV:}quota-used-bytes", on=_HERE)
+def quota_used_bytes(context: Context, resource: Resource) -> str | None:
+    """RFC 4331 4: everything that the owner has, as that is what the limit is for."""
+    owner = _owner(context, resource)
+    return str(used_bytes(context.txn, owner.id)) if owner else None
+
+
+def limit_of(context: Context, owner: Principal) -> int:
+    """The bytes that the objects of a principal may take; 0 for no limit."""
+    return context.settings.dav.quota if owner.quota is None else owner.quota
+
+
+def check(context: Context, owner: PrincipalId, *, more: int) -> None:
+    """Called in the write transaction, before `more` bytes are added to what `owner` has.
+
+    Raises:
+        InsufficientStorage: that would be over the limit (RFC 4331 6, DAV:quota-not-exceeded).
+    """
+    principal = principal_by_id(context.txn, owner)
+    limit = limit_of(context, principal) if principal else 0
+    if more > 0 and limit and used_bytes(context.txn, owner) + more > limit:
+        raise InsufficientStorage(
+            f"This would be more than the {limit} bytes that may be stored; delete something first.",
+            condition=DAV + "quota-not-exceeded",
+        )
+
+
+def _owner(context: Context, resource: Resource) -> Principal | None:
+    if isinstance(resource, Home):
+        return resource.principal
+    assert isinstance(resource, CollectionResource)
+    return principal_by_id(context.txn, resource.binding.collection.owner)
