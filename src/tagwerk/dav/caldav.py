@@ -11,15 +11,14 @@ from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where
 from tagwerk.dav.webdav import plain_text
 from tagwerk.errors import CALDAV, Refused
+from tagwerk.ical.facts import MAX_FINITE
+from tagwerk.ical.resource import MAX_ATTENDEES
 from tagwerk.store.collections import CALENDAR_COMPONENTS
 
 feature = Feature("RFC 4791", tokens=("calendar-access",))
 
 COMPONENT_SET = CALDAV + "supported-calendar-component-set"
 TIMEZONE = CALDAV + "calendar-timezone"
-
-MAX_INSTANCES = 50_000
-"""Instances that a recurring object may have, as `tagwerk.ical.facts` enforces it."""
 
 
 def component_set(node: Element) -> tuple[str, ...]:
@@ -121,7 +120,39 @@ def max_resource_size(context: Context, resource: Resource) -> str:
 @feature.live_property(CALDAV + "max-instances", on=Where.CALENDAR)
 def max_instances(context: Context, resource: Resource) -> str:
     """RFC 4791 5.2.8."""
-    return str(MAX_INSTANCES)
+    return str(MAX_FINITE)
+
+
+@feature.live_property(CALDAV + "max-attendees-per-instance", on=Where.CALENDAR)
+def max_attendees_per_instance(context: Context, resource: Resource) -> str:
+    """RFC 4791 5.2.9."""
+    return str(MAX_ATTENDEES)
+
+
+@feature.live_property(CALDAV + "min-date-time", on=Where.CALENDAR)
+def min_date_time(context: Context, resource: Resource) -> str:
+    """RFC 4791 5.2.6: whatever can be written."""
+    return "00010101T000000Z"
+
+
+@feature.live_property(CALDAV + "max-date-time", on=Where.CALENDAR)
+def max_date_time(context: Context, resource: Resource) -> str:
+    """RFC 4791 5.2.7: whatever can be written."""
+    return "99991231T235959Z"
+
+
+def transparency(context: Context, node: Element) -> str:
+    """RFC 6638 9.1: ``opaque`` or ``transparent``."""
+    names = [child.tag for child in node]
+    if names not in ([CALDAV + "opaque"], [CALDAV + "transparent"]):
+        raise Refused("schedule-calendar-transp holds opaque or transparent.")
+    return xml.tags(names[0])[2]
+
+
+@feature.live_property(CALDAV + "schedule-calendar-transp", on=Where.CALENDAR, set=transparency)
+def schedule_calendar_transp(context: Context, resource: Resource) -> str:
+    """RFC 6638 9.1: whether the calendar counts for its owner's free-busy."""
+    return context.dead_properties(resource).get(CALDAV + "schedule-calendar-transp", "<C:opaque/>")
 
 
 @feature.live_property(CALDAV + "supported-collation-set", on=Where.CALENDAR)

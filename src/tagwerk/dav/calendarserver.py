@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 from xml.etree.ElementTree import Element
 
 from tagwerk.dav import xml
@@ -11,6 +12,8 @@ from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, W
 from tagwerk.dav.sync import token_of
 from tagwerk.dav.webdav import plain_text
 from tagwerk.errors import Refused
+from tagwerk.model import Principal
+from tagwerk.store.principals import principal_by_id
 
 feature = Feature("calendarserver.org")
 
@@ -55,3 +58,45 @@ def calendar_color(context: Context, resource: Resource) -> str | None:
 def calendar_order(context: Context, resource: Resource) -> str | None:
     """The place among the user's collections."""
     return context.dead_properties(resource).get(ICAL + "calendar-order")
+
+
+@feature.live_property("{DAV:}resource-id", on=Where.COLLECTION)
+def resource_id(context: Context, resource: Resource) -> str | None:
+    """RFC 5842 3.1, which Apple's clients ask for: the same wherever a collection is bound."""
+    if not isinstance(resource, CollectionResource):
+        return None
+    return xml.href(f"urn:uuid:{UUID(int=resource.binding.collection.id)}")
+
+
+def switch(context: Context, node: Element) -> str:
+    """``1`` or ``0``."""
+    text = plain_text(context, node).strip()
+    if text not in ("0", "1"):
+        raise Refused(f"{node.tag} is 0 or 1, not {text[:20]!r}.")
+    return text
+
+
+@feature.live_property("{http://owncloud.org/ns}calendar-enabled", on=Where.CALENDAR, set=switch)
+def calendar_enabled(context: Context, resource: Resource) -> str:
+    """Whether Nextcloud's clients show the calendar."""
+    return context.dead_properties(resource).get("{http://owncloud.org/ns}calendar-enabled", "1")
+
+
+@feature.live_property("{http://owncloud.org/ns}owner-principal", on=Where.COLLECTION)
+def owner_principal(context: Context, resource: Resource) -> str | None:
+    """The owner's path, as Nextcloud's clients ask for it."""
+    owner = _owner(context, resource)
+    return xml.escape(context.href(owner.name, collection=True)) if owner else None
+
+
+@feature.live_property("{http://nextcloud.com/ns}owner-displayname", on=Where.COLLECTION)
+def owner_displayname(context: Context, resource: Resource) -> str | None:
+    """The owner's name, as Nextcloud's clients ask for it."""
+    owner = _owner(context, resource)
+    return xml.escape(owner.display_name) if owner else None
+
+
+def _owner(context: Context, resource: Resource) -> Principal | None:
+    if not isinstance(resource, CollectionResource):
+        return None
+    return principal_by_id(context.txn, resource.binding.collection.owner)

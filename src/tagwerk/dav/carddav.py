@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import Element
+
 from tagwerk.collation import COLLATIONS
 from tagwerk.dav import xml
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import Context, ObjectResource, Resource, Where
 from tagwerk.dav.webdav import plain_text
-from tagwerk.errors import CARDDAV
+from tagwerk.errors import CARDDAV, Refused
 
 feature = Feature("RFC 6352", tokens=("addressbook",))
 
@@ -22,6 +24,20 @@ def addressbook_home_set(context: Context, resource: Resource) -> str:
 def addressbook_description(context: Context, resource: Resource) -> str | None:
     """RFC 6352 6.2.1."""
     return context.dead_properties(resource).get(CARDDAV + "addressbook-description")
+
+
+def one_href(context: Context, node: Element) -> str:
+    """A single ``DAV:href``, or nothing."""
+    hrefs = [(child.text or "").strip() for child in node]
+    if [child.tag for child in node] not in ([], ["{DAV:}href"]):
+        raise Refused(f"{node.tag} holds one DAV:href.")
+    return xml.href(hrefs[0]) if hrefs else ""
+
+
+@feature.live_property(CARDDAV + "principal-address", on=Where.HOME, set=one_href)
+def principal_address(context: Context, resource: Resource) -> str | None:
+    """RFC 6352 7.1.2: the card of the user, where a client has said which."""
+    return context.dead_properties(resource).get(CARDDAV + "principal-address")
 
 
 @feature.live_property(CARDDAV + "supported-address-data", on=Where.ADDRESSBOOK)

@@ -42,7 +42,7 @@ def wanted(request: Request, root: Element | None) -> Wanted:
     Raises:
         InvalidXml: it asks in two ways at once.
     """
-    minimal = "return=minimal" in request.header("prefer") or request.header("brief").strip().lower() == "t"
+    minimal = wants_minimal(request)
     if root is None:
         return Wanted(every=True, minimal=minimal)
     ways = [child for child in root if child.tag in ("{DAV:}prop", "{DAV:}allprop", "{DAV:}propname")]
@@ -56,6 +56,17 @@ def wanted(request: Request, root: Element | None) -> Wanted:
         return Wanted(tuple(xml.names(ways[0])), minimal=minimal)
     included = root.find("{DAV:}include")
     return Wanted(tuple(xml.names(included)) if included is not None else (), every=True, minimal=minimal)
+
+
+def wants_minimal(request: Request) -> bool:
+    """``Prefer: return=minimal`` (RFC 8144 2), or ``Brief: t`` as older clients say it."""
+    return prefers(request, "minimal") or request.header("brief").strip().lower() == "t"
+
+
+def prefers(request: Request, what: str) -> bool:
+    """Whether the request has ``Prefer: return=`` with this value (RFC 7240 4.2)."""
+    choices = request.header("prefer").lower().replace(" ", "").replace('"', "").split(",")
+    return any(choice.partition(";")[0] == f"return={what}" for choice in choices)
 
 
 def response_for(context: Context, resource: Resource, asked: Wanted) -> str:
@@ -103,7 +114,7 @@ def _evaluate(
 
 def propstats(found: list[tuple[str, str]], missing: list[str]) -> str:
     """The ``DAV:propstat`` elements of properties with their XML, and of those that are not there."""
-    values = "".join("{0}{2}{1}".format(*xml.tags(name)[:2], value) for name, value in found)
+    values = "".join(xml.property_element(name, value) for name, value in found)
     parts = [f"<D:propstat><D:prop>{values}</D:prop>{_OK}"] if found or not missing else []
     if missing:
         absent = "".join(xml.tags(name)[2] for name in missing)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from email.message import Message
 from html import escape as html_escape
 
-from tagwerk.dav import conditions, failures, paths, quota, xml
+from tagwerk.dav import conditions, failures, paths, quota, ranges, xml
 from tagwerk.dav.message import Response
+from tagwerk.dav.multistatus import prefers
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -33,6 +34,7 @@ from tagwerk.errors import (
     NeedPrivileges,
     NotFound,
     ObjectTooLarge,
+    PreconditionFailed,
     Refused,
     UidConflict,
     UnsupportedMedia,
@@ -80,7 +82,7 @@ def _get_object(context: Context, resource: ObjectResource) -> Response:
     if conditions.not_modified(context.request, etag=stored.etag, modified=stored.modified):
         return Response(304, headers)
     headers["Content-Type"] = content_type(stored.component)
-    return Response(200, headers, stored.content or b"")
+    return ranges.apply(context.request, Response(200, headers, stored.content or b""), etag=stored.etag)
 
 
 def _get_collection(context: Context, resource: CollectionResource) -> Response:
@@ -193,7 +195,12 @@ def put(context: Context) -> Response:
     assert isinstance(upload, Upload)
     collection = lock_collection(context.txn, resource.binding.collection.id)
     existing = find_object(context.txn, collection.id, segments[2])
-    conditions.check(context.request, existing.etag if existing else None)
+    try:
+        conditions.check(context.request, existing.etag if existing else None)
+    except PreconditionFailed:
+        if existing is None or not prefers(context.request, "representation"):
+            raise
+        return _represented(context, resource, segments[2], status=412)
     try:
         if existing and existing.uid != upload.facts.uid:
             raise UidConflict(existing.uid, existing=segments[2])
@@ -207,8 +214,24 @@ def put(context: Context) -> Response:
         ) from error
     for repair in upload.repairs:
         log.warning("repaired %s: %s", context.request.path, repair)
+    if prefers(context.request, "representation"):
+        return _represented(context, resource, segments[2], status=200 if existing else 201)
     headers = {} if upload.repairs else {"ETag": stored.etag}
     return Response(204 if existing else 201, headers)
+
+
+def _represented(context: Context, resource: CollectionResource, name: str, *, status: int) -> Response:
+    """What is stored now, as ``Prefer: return=representation`` asks (RFC 8144 2.2, 3.2)."""
+    stored = find_object(context.txn, resource.binding.collection.id, name, content=True)
+    assert stored is not None
+    assert stored.content is not None
+    headers = {
+        "ETag": stored.etag,
+        "Content-Type": content_type(stored.component),
+        "Content-Location": resource.href + paths.segment(name),
+        "Preference-Applied": "return=representation",
+    }
+    return Response(status, headers, stored.content)
 
 
 @feature.method("DELETE", on=Where.COLLECTION | Where.OBJECT, writes=True)

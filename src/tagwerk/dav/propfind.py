@@ -36,7 +36,10 @@ def propfind(context: Context) -> Response:
         raise InvalidXml("DAV:propfind holds prop, allprop or propname; this one is empty.")
     resource = target(context)
     deep = depth(context, resource) == "1"
-    return answer(_responses(context, resource, asked, deep=deep))
+    response = answer(_responses(context, resource, asked, deep=deep))
+    if asked.minimal:
+        response.headers["Preference-Applied"] = "return=minimal"
+    return response
 
 
 def depth(context: Context, resource: Resource) -> str:

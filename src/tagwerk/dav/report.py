@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
+from tagwerk.dav.multistatus import wants_minimal
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import Context, Resource, Where, target
 from tagwerk.errors import DAV, Refused
@@ -22,7 +23,10 @@ def report(context: Context) -> Response:
     if found is None:
         place = f"at {context.request.path}" if context.registry.has_report(root.tag) else "on this server"
         raise Refused(f"There is no report {root.tag[:100]} {place}.", condition=_SUPPORTED)
-    return found.handler(context, resource, root)
+    response = found.handler(context, resource, root)
+    if response.status == 207 and wants_minimal(context.request):
+        response.headers["Preference-Applied"] = "return=minimal"
+    return response
 
 
 @feature.live_property("{DAV:}supported-report-set", on=Where.ANY | Where.PRINCIPAL)

@@ -38,6 +38,8 @@ _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _MAX_LANG = 100
 _CLARK = re.compile(r"\{([^{}]*)\}([^{}]+)\Z")
 _NCNAME = re.compile(r"[^\W\d][\w.\-·]*\Z")
+_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,35}\Z")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -133,6 +135,34 @@ def href(path: str) -> str:
 def content_of(node: Element) -> str:
     """What is inside an element, as XML that carries its own namespace declarations."""
     return escape(node.text or "") + "".join(_outer(child) for child in node)
+
+
+def keep_language(root: Element) -> None:
+    """Write the language that is in scope on every property of a request (RFC 4918 4.3)."""
+    for part in root:
+        for prop in part.iterfind("{DAV:}prop"):
+            scope = prop.get(_LANG) or part.get(_LANG) or root.get(_LANG)
+            for node in prop:
+                if scope and node.get(_LANG) is None:
+                    node.set(_LANG, scope)
+
+
+def with_language(node: Element, value: str) -> str:
+    """The value of a property as it is remembered: with its language, if it has one."""
+    language = node.get(_LANG, "")
+    return f"<?lang {language}?>{value}" if _LANGUAGE.match(language) else value
+
+
+def property_element(name: str, value: str) -> str:
+    """A property with its value, and the language that `with_language` kept."""
+    start, end, empty = tags(name)
+    if value.startswith("<?lang "):
+        language, _, value = value.removeprefix("<?lang ").partition("?>")
+        start, empty = (
+            f'{tag[: tag.index(">")].rstrip("/")} xml:lang="{language}"' for tag in (start, empty)
+        )
+        start, empty = start + ">", empty + "/>"
+    return f"{start}{value}{end}" if value else empty
 
 
 def text_of(content: str) -> str:

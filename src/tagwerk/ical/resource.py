@@ -25,6 +25,9 @@ VALID_RESOURCE = CALDAV + "valid-calendar-object-resource"
 SUPPORTED_DATA = CALDAV + "supported-calendar-data"
 SUPPORTED_COMPONENT = CALDAV + "supported-calendar-component"
 
+MAX_ATTENDEES = 5000
+"""Attendees that one component may have (RFC 4791 5.2.9)."""
+
 _NO_ZONES = frozenset({"VTIMEZONE"})
 
 
@@ -46,6 +49,7 @@ def read(
     objects = _objects(calendar, parsed, components)
     text = _give_uid(objects, parsed, repairs, given=uid)
     _check_identity(objects, parsed)
+    _check_attendees(objects, parsed)
     known = dataclasses.replace(
         _facts(calendar, parsed, now),
         uid=identity.uid(objects[0]),
@@ -170,6 +174,17 @@ def _check_identity(objects: list[Component], parsed: Parsed) -> None:
                 f"{what} is there twice", line=parsed.line(component.index), condition=VALID_RESOURCE
             )
         instances.add(instance)
+
+
+def _check_attendees(objects: list[Component], parsed: Parsed) -> None:
+    for component in objects:
+        attendees = component.all("ATTENDEE")
+        if len(attendees) > MAX_ATTENDEES:
+            raise InvalidCalendar(
+                f"{component.name} has {len(attendees)} attendees, at most {MAX_ATTENDEES} are allowed",
+                line=parsed.line(attendees[MAX_ATTENDEES].index),
+                condition=CALDAV + "max-attendees-per-instance",
+            )
 
 
 def _named(uid: str) -> str:
