@@ -10,10 +10,8 @@ from typing import Any
 
 from radicale.auth import BaseAuth
 from radicale.config import Configuration
-from radicale.log import logger
 
 from tagwerk.accounts.login import Authenticator
-from tagwerk.errors import Unavailable
 from tagwerk_radicale.engines import OPTIONS, database_of
 
 CACHE_SECONDS = 300
@@ -40,11 +38,8 @@ class Auth(BaseAuth):
         self._authenticator = Authenticator(database.engine, cache_seconds=cache_seconds)
 
     def _login(self, login: str, password: str) -> str:
-        try:
-            return self._authenticator.login(login, password) or ""
-        except Unavailable as error:
-            logger.error("Nobody can be verified now: %s", error)
-            return ""
+        # `Unavailable` is not caught: after a 401 clients ask for the password, or forget the account.
+        return self._authenticator.login(login, password) or ""
 
     def _sleep_for_constant_exec_time(self, time_ns_begin: int) -> None:
         """Not needed: an unknown name takes as long as a wrong password.

@@ -13,6 +13,7 @@ from html import escape
 
 from radicale import xmlutils
 
+from tagwerk.dav.features import FEATURES
 from tagwerk.errors import InvalidRequest
 from tagwerk.model import Collection, Kind
 from tagwerk.store.collections import CALENDAR_COMPONENTS
@@ -23,6 +24,8 @@ SUBSCRIBED = "VSUBSCRIBED"
 
 _MARK = "{http://radicale.org/ns/}tag"
 """Says that a calendar is one that Radicale's clients subscribe to elsewhere."""
+
+_PROTECTED = frozenset(live.name for feature in FEATURES for live in feature.properties if live.set is None)
 
 _TAGS = {Kind.CALENDAR: "VCALENDAR", Kind.ADDRESSBOOK: "VADDRESSBOOK"}
 _KINDS = {"VCALENDAR": Kind.CALENDAR, "VADDRESSBOOK": Kind.ADDRESSBOOK, SUBSCRIBED: Kind.CALENDAR}
@@ -92,11 +95,14 @@ def changes(stored: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, s
     """What must be written so that Radicale finds `wanted`, and nothing else.
 
     Raises:
-        InvalidRequest: a value holds characters that XML has not.
+        InvalidRequest: a value holds characters that XML has not, or is protected.
         ValueError: a name is none that Radicale knows.
     """
     now = shown(stored)
     found: dict[str, str | None] = {}
+    for name in wanted:
+        if name not in (TAG, COMPONENTS, *now) and xmlutils.make_clark(name) in _PROTECTED:
+            raise InvalidRequest(f"{name} is computed by the server.")
     for name in now.keys() - wanted.keys():
         found[xmlutils.make_clark(name)] = None
     for name, text in wanted.items():

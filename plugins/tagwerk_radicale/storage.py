@@ -144,7 +144,7 @@ class Storage(BaseStorage):
             if not props and existing is not None:
                 return existing, {}, []
             collection = self._create(txn, *segments, props=props or {}, existing=existing)
-            replaced, new = _fill(txn, collection, items or ())
+            replaced, new = ({}, []) if items is None else _fill(txn, collection, items)
             collection.refresh(txn)
             return collection, replaced, new
 
@@ -170,17 +170,17 @@ class Storage(BaseStorage):
         props: Mapping[str, str],
         existing: Collection | None,
     ) -> Collection:
-        """The collection with these properties, made where there is none of that kind."""
+        """The collection with these properties, made where there is none."""
         check_name(name)
         kind = properties.kind_of(props.get(properties.TAG, ""))
         components = properties.components_of(props.get(properties.COMPONENTS))
-        if existing is not None and existing.binding.collection.kind is kind:
+        if existing is not None:
+            if existing.binding.collection.kind is not kind:
+                raise InvalidRequest(f"/{existing.path} is of another kind; delete it first.")
             # A client that replaces all that is in a calendar does not mean its name and colour.
             existing.overlay(txn, props, keep=existing.get_meta())
             existing.refresh(txn)
             return existing
-        if existing is not None:
-            collections.delete_collection(txn, existing.binding.collection.id)
         principal = principal_by_name(txn, home)
         if principal is None:
             raise NotFound(f"There is no user {home!r}.")
@@ -230,6 +230,9 @@ def _fill(
         if upload.facts.uid in wanted:
             raise InvalidRequest(f"The UID {upload.facts.uid!r} is there twice.")
         wanted[upload.facts.uid] = upload
+    if old and not wanted:
+        # Radicale reads a chunked body as an empty one, and would delete everything.
+        raise InvalidRequest(f"The request holds nothing to put in the place of {len(old)} objects.")
     for uid in old.keys() - wanted.keys():
         objects.remove_object(txn, collection_id, old[uid].name, now=int(time.time()))
     replaced: dict[str, Any] = {}

@@ -58,8 +58,8 @@ class Authenticator:
         self._accepted = _Memory(cache_seconds, cache_entries)
         self._refused = _Memory(min(cache_seconds, REFUSED_SECONDS), cache_entries)
         self._slots = threading.BoundedSemaphore(computations)
-        # Nobody's hash: an unknown name is compared with it and takes as long as a wrong password.
-        self._nobody = passwords.hash_password(secrets.token_hex(32))
+        # An unknown name is compared with it and takes as long as a wrong password.
+        self._nobody = passwords.nobodys_hash()
 
     def login(self, name: str, password: str) -> str | None:
         """The name of the principal who logs in so, as it is stored, or None.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import secrets
 import unicodedata
 from typing import Protocol, cast
 
@@ -64,6 +65,12 @@ def hash_password(password: str) -> str:
     if not is_possible(password):
         raise InvalidRequest("A password cannot hold control characters.")
     return _HASHER.hash(prepare(password))
+
+
+@functools.cache
+def nobodys_hash() -> str:
+    """A hash of today's parameters that no password fits."""
+    return _HASHER.hash(secrets.token_bytes(32))
 
 
 def verify(hash: str, password: str) -> bool:

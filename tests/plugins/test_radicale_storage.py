@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import NOW, card, event
+from stock import NOW, card, event
 
 from tagwerk.accounts.users import add_user
 from tagwerk.store.collections import find_binding
@@ -558,6 +558,31 @@ def test_a_calendar_that_cannot_be_replaced_stays_as_it_is(anna, engine):
     assert list(stored(engine, "calendar")) == ["a.ics"]
     assert stored(engine, "contacts") == {}
     assert anna.propfind(CALENDAR, CTAG, TOKEN).body == before.body
+
+
+@pytest.mark.parametrize("content_type", ["", "text/calendar", "text/vcard"])
+def test_an_empty_body_does_not_empty_a_calendar(anna, engine, content_type):
+    anna("PUT", CALENDAR + "a.ics", event("a"))
+
+    put = anna("PUT", CALENDAR, "", content_type=content_type)
+
+    assert put.status == 400
+    assert list(stored(engine, "calendar")) == ["a.ics"]
+
+
+def test_cards_do_not_replace_a_calendar(anna, engine):
+    anna("PUT", CALENDAR + "a.ics", event("a"))
+
+    put = anna("PUT", CALENDAR, card("a"), content_type="text/vcard")
+
+    assert put.status == 400
+    assert list(stored(engine, "calendar")) == ["a.ics"]
+
+
+def test_what_the_server_computes_is_not_set(anna):
+    answer = anna("PROPPATCH", CALENDAR, proppatch("<set><prop><getetag>x</getetag></prop></set>"))
+
+    assert answer.status == 400
 
 
 def test_a_whole_calendar_is_one_file(anna):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from radicale.rights import owner_only
+from stock import configured
 
-from conftest import configured
 from tagwerk_radicale.rights import Rights
 
 PATHS = (

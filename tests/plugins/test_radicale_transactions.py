@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from stock import NOW
 
-from conftest import NOW
 from tagwerk.accounts.users import add_user
 from tagwerk.errors import Conflict, InsufficientStorage, Unavailable
 from tagwerk.store.principals import principals

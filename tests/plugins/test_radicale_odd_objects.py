@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import vobject
+from stock import NOW, card, event
 
-from conftest import NOW, card, event
 from tagwerk.ical import resource as ical_resource
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import put_object

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from stock import HASH, NOW
 
-from conftest import HASH, NOW
 from tagwerk.accounts.users import add_user, remove_user
 
 HOME = {"/anna/", "/anna/calendar/", "/anna/tasks/", "/anna/contacts/"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from stock import HASH, NOW, event
 
-from conftest import HASH, NOW, event
 from tagwerk.accounts.passwords import hash_password
 from tagwerk.accounts.users import add_user
 from tagwerk.store import credentials, open_engine
