@@ -230,7 +230,7 @@ def parse_value(option: Option, text: str, *, where: str) -> str | int:
             option, int(text) if re.fullmatch(r"-?\d{1,15}", text, re.ASCII) else None, text, title
         )
     if option.type == "size":
-        return _bounded(option, _size(text), text, title)
+        return _bounded(option, size_of(text), text, title)
     if option.type == "choice" and text not in option.choices:
         raise ConfigurationError(f"{title} cannot be {text!r}. {choices(text, list(option.choices))}")
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
@@ -255,7 +255,8 @@ def _bounded(option: Option, number: int | None, text: str, title: str) -> int:
     return number
 
 
-def _size(text: str) -> int | None:
+def size_of(text: str) -> int | None:
+    """The bytes that a size such as ``10 MiB`` stands for, None where it is no size."""
     match = re.fullmatch(r"(\d{1,15})\s*(?:([kmg])(i?)b?|b)?", text, re.ASCII | re.IGNORECASE)
     if match is None:
         return None

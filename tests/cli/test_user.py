@@ -150,6 +150,32 @@ def test_a_new_password_replaces_the_old_one(tagwerk, data, anna):
     assert not verify(found, "secret of anna")
 
 
+@pytest.mark.parametrize(
+    ("size", "answer"),
+    [
+        ((), "anna may store without limit, the default, and has 0 bytes.\n"),
+        (("500 MiB",), "anna may store 524,288,000 bytes, and has 0 bytes.\n"),
+        (("0",), "anna may store without limit, and has 0 bytes.\n"),
+        (("default",), "anna may store without limit, the default, and has 0 bytes.\n"),
+    ],
+)
+def test_a_quota_is_shown_and_set(tagwerk, anna, size, answer):
+    changed = tagwerk("user", "quota", "anna", *size)
+    shown = tagwerk("user", "quota", "anna")
+
+    assert (changed.code, changed.out) == (0, answer)
+    assert shown.out == answer
+
+
+def test_a_quota_is_a_size(tagwerk, anna):
+    result = tagwerk("user", "quota", "anna", "much")
+
+    assert (result.code, result.err) == (
+        1,
+        "tagwerk: 'much' is no size such as 500 MiB, and not 'default'.\n",
+    )
+
+
 def on_a_terminal(*words, answers):
     """Run a command on a terminal of its own and answer its questions."""
     leader, follower = pty.openpty()

@@ -18,6 +18,7 @@ import uvicorn
 
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation
 from tagwerk.cli.logs import configure
+from tagwerk.cli.upkeep import upkeep
 from tagwerk.errors import ConfigurationError, TagwerkError
 from tagwerk.options import TAGWERK
 from tagwerk.settings import Settings
@@ -48,7 +49,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None) -> None:
     server = dataclasses.replace(server, host=host or server.host, port=server.port if port is None else port)
     settings = dataclasses.replace(settings, server=server)
     configure(settings.logging)
-    with invocation.engine(settings, create=True) as engine:
+    with invocation.engine(settings, create=True) as engine, upkeep(engine, settings.retention):
         sockets = listen(server.host, server.port)
         try:
             _run(

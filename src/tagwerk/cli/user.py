@@ -21,9 +21,10 @@ from tagwerk.cli.invocation import (
 )
 from tagwerk.cli.table import table
 from tagwerk.errors import Conflict, InvalidRequest
+from tagwerk.options import size_of
 from tagwerk.store.collections import bindings_of
 from tagwerk.store.credentials import set_password
-from tagwerk.store.principals import principals
+from tagwerk.store.principals import principals, set_quota, used_bytes
 
 password_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from one line of standard input."
@@ -137,6 +138,33 @@ def password(invocation: Invocation, name: str, password_stdin: bool) -> None:
             principal = user_called(txn, name)
             set_password(txn, principal.id, password_hash, now=now())
     click.echo(f"The password of {principal.name} was set.")
+
+
+@user.command("quota")
+@click.argument("name")
+@click.argument("size", required=False)
+@common_options
+@pass_invocation
+def quota(invocation: Invocation, name: str, size: str | None) -> None:
+    """Show how much a user may store, or set it.
+
+    SIZE is such as "500 MiB", 0 for no limit, or "default" for what [dav] quota says. Without SIZE nothing changes.
+    """
+    limit = None if size in (None, "default") else size_of(size or "")
+    if limit is None and size not in (None, "default"):
+        raise InvalidRequest(f"{size!r} is no size such as 500 MiB, and not 'default'.")
+    settings = invocation.settings()
+    with invocation.engine(settings) as engine:
+        if size is not None:
+            with engine.write() as txn:
+                set_quota(txn, user_called(txn, name).id, limit)
+        with engine.read() as txn:
+            principal = user_called(txn, name)
+            used = used_bytes(txn, principal.id)
+    allowed = settings.dav.quota if principal.quota is None else principal.quota
+    source = ", the default" if principal.quota is None else ""
+    most = f"may store {allowed:,} bytes" if allowed else "may store without limit"
+    click.echo(f"{principal.name} {most}{source}, and has {used:,} bytes.")
 
 
 def _new_password(name: str, *, from_stdin: bool) -> str:

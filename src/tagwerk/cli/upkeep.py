@@ -1,0 +1,55 @@
+"""Upkeep: what a running server does by itself once a day."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tagwerk.cli.invocation import now
+from tagwerk.errors import TagwerkError
+from tagwerk.settings import Retention
+from tagwerk.store import Engine
+from tagwerk.store.upkeep import forget_removals
+
+FIRST_SECONDS = 60
+"""A server that is started again and again still does it, but not while it starts."""
+
+DAY = 24 * 60 * 60
+
+log = logging.getLogger("tagwerk.upkeep")
+
+
+@contextmanager
+def upkeep(engine: Engine, retention: Retention) -> Iterator[None]:
+    """Do it in a thread of its own until the end of the block.
+
+    Every process of a server does it: what one has done is nothing to do for the next.
+    """
+    stopped = threading.Event()
+
+    def run() -> None:
+        pause = FIRST_SECONDS
+        while not stopped.wait(pause):
+            do_upkeep(engine, retention)
+            pause = DAY
+
+    thread = threading.Thread(target=run, name="upkeep")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def do_upkeep(engine: Engine, retention: Retention) -> None:
+    """Forget what is old enough; a database that is busy or full waits for the next day."""
+    try:
+        forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
+    except TagwerkError as error:
+        log.warning("Removals older than %d days are still there: %s", retention.tombstone_days, error)
+    else:
+        if forgotten:
+            log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
