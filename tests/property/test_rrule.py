@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -139,11 +140,9 @@ def test_a_window_shows_what_is_in_it(made: tuple[Rule, datetime], where: float,
 
 
 @given(st.text(alphabet="FREQYALINTVCOUMWKSBHDPX=;,-+0123456789 ", max_size=80))
-def test_any_text_is_a_rule_or_a_sentence(text: str) -> None:
-    try:
+def test_any_text_is_a_rule_or_a_value_error(text: str) -> None:
+    with contextlib.suppress(ValueError):
         Rule.parse("FREQ=DAILY;" + text)
-    except ValueError as error:
-        assert str(error)
 
 
 def test_a_rule_that_matches_no_day_is_given_up() -> None:

@@ -13,7 +13,7 @@ from tagwerk.contentline import Component
 from tagwerk.errors import CALDAV, InvalidCalendar
 from tagwerk.ical.occurrences import Series, all_series, bounds
 from tagwerk.ical.occurrences import spans as spans_of
-from tagwerk.ical.rrule import Rule, RunawayRule
+from tagwerk.ical.rrule import Rule, RunawayRule, UnsupportedRule
 from tagwerk.ical.spans import pack_spans
 from tagwerk.ical.timing import TimeError
 from tagwerk.ical.values import DAY, clamped
@@ -50,7 +50,7 @@ def facts(calendar: Component, *, now: int) -> Facts:
     `search` stays empty.  Floating times are counted as if they were UTC.
 
     Raises:
-        InvalidTime: a date or rule cannot be read, an event has no start, or there are
+        InvalidTime: a rule is of another calendar (RFC 7529 7, CALDAV:supported-rscale), a date or rule cannot be read, an event has no start, or there are
             more instances than a calendar may have (RFC 4791 5.2.8, CALDAV:max-instances).
     """
     main = next((child for child in calendar.children if child.name != "VTIMEZONE"), None)
@@ -61,17 +61,22 @@ def facts(calendar: Component, *, now: int) -> Facts:
     try:
         series = all_series(calendar.children, Zones(calendar, UTC))
     except TimeError as error:
-        raise InvalidTime(str(error), index=error.index) from error
+        condition = CALDAV + "supported-rscale" if isinstance(error.__cause__, UnsupportedRule) else ""
+        raise InvalidTime(str(error), index=error.index, condition=condition) from error
     for each in series:
         _check_start(each)
         if each.rules or each.dates:
             _check_size(each)
     if not series:
         return Facts(uid_text, name)
-    first, last, floating = _bounds(series)
+    first, last, zoneless = _bounds(series)
+    floating = any(zoneless)
     if name != "VEVENT":
         return Facts(uid_text, name, first, last, floating)
     spans, since, until = _spans(series, (first, last), now)
+    if floating and not all(zoneless):
+        # Spans do not say which of them would move with the zone.
+        spans, since, until = None, ALWAYS, ALWAYS
     return Facts(
         uid_text,
         name,
@@ -103,15 +108,16 @@ def _busy(calendar: Component) -> Busy:
     return kinds.pop() if len(kinds) == 1 else Busy.MIXED
 
 
-def _bounds(series: list[Series]) -> tuple[int, int, bool]:
+def _bounds(series: list[Series]) -> tuple[int, int, set[bool]]:
+    """First and last instant, and whether there are times without and with a zone."""
     limits = [bounds(each) for each in series]
-    floating = any(
+    zoneless = {
         timing.floating
         for each in series
         for timing in (each.timing, *(override.timing for override in each.overrides.values()))
         if timing is not None
-    )
-    return min(first for first, _ in limits), max(last for _, last in limits), floating
+    }
+    return min(first for first, _ in limits), max(last for _, last in limits), zoneless
 
 
 def _check_start(series: Series) -> None:

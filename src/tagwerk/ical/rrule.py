@@ -23,7 +23,7 @@ from typing import Final
 
 from tagwerk.ical import rrule_days
 from tagwerk.ical.rrule_days import Days
-from tagwerk.ical.values import LAST_LOCAL, Moment, parse_moment
+from tagwerk.ical.values import LAST_LOCAL, Moment, clamped, parse_moment
 
 MAX_EMPTY: Final = 20_000
 """So many intervals without an instance are enough: Monday the 29th of February is 40 years away at most."""
@@ -42,6 +42,10 @@ _LONGEST_TEXT = 4000
 
 class RunawayRule(ValueError):
     """A rule that has too many instances, or looks for its next one for too long."""
+
+
+class UnsupportedRule(ValueError):
+    """A rule of another calendar than the Gregorian (RFC 7529)."""
 
 
 class Frequency(enum.IntEnum):
@@ -69,7 +73,8 @@ _SECONDS: Final = {
 class Rule:
     """A RECUR value.  The lists are sorted and without duplicates; empty means absent.
 
-    `by_day` holds pairs of the ordinal, 0 where there is none, and the weekday.
+    `by_day` holds pairs of the ordinal, 0 where there is none, and the weekday.  `skip` says
+    what becomes of the 31st in a month of 30 days (RFC 7529 4.1): OMIT, FORWARD or BACKWARD.
     """
 
     frequency: Frequency
@@ -86,15 +91,17 @@ class Rule:
     by_minute: tuple[int, ...] = ()
     by_second: tuple[int, ...] = ()
     by_set_pos: tuple[int, ...] = ()
+    skip: str = "OMIT"
 
     @staticmethod
     def parse(text: str) -> Rule:
         """The rule that `text` writes.
 
         Case, blanks, the order of the parts, empty parts and unknown ``X-`` parts do not
-        matter.  Of RFC 7529 only the Gregorian scale and SKIP=OMIT are understood.
+        matter.
 
         Raises:
+            UnsupportedRule: RSCALE is not Gregorian (RFC 7529 3).
             ValueError: a part is missing, unknown or out of its range.
         """
         if len(text) > _LONGEST_TEXT:
@@ -208,9 +215,10 @@ def _parse(text: str) -> Rule:
     if name not in Frequency.__members__:
         raise ValueError(f"FREQ={name[:20]} is no frequency")
     if parts.pop("RSCALE", "GREGORIAN") not in ("GREGORIAN", "GREGORY"):
-        raise ValueError("only recurrence rules of the Gregorian calendar are supported")
-    if parts.pop("SKIP", "OMIT") != "OMIT":
-        raise ValueError("recurrence rules with SKIP are not supported")
+        raise UnsupportedRule("only recurrence rules of the Gregorian calendar are supported")
+    skip = parts.pop("SKIP", "OMIT")
+    if skip not in ("OMIT", "FORWARD", "BACKWARD"):
+        raise ValueError(f"SKIP={skip[:20]} is not OMIT, FORWARD or BACKWARD")
     until = parts.pop("UNTIL", "")
     week_start = parts.pop("WKST", "MO")
     if week_start not in _WEEKDAYS:
@@ -230,6 +238,7 @@ def _parse(text: str) -> Rule:
         by_minute=_numbers("BYMINUTE", parts, 0, 59),
         by_second=tuple(sorted({min(59, second) for second in _numbers("BYSECOND", parts, 0, 60)})),
         by_set_pos=_numbers("BYSETPOS", parts, 1, 366, signed=True),
+        skip=skip,
     )
     for other in parts:
         if not other.startswith("X-"):
@@ -239,6 +248,8 @@ def _parse(text: str) -> Rule:
 
 def _parts(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
+    if "\\" in text:  # some programs escape the value as if it were text
+        text = text.replace("\\", "")
     for part in text.upper().split(";"):
         name, equals, value = part.partition("=")
         name, value = name.strip(), value.strip()
@@ -395,6 +406,8 @@ def _dated(rule: Rule, dtstart: datetime, start: datetime, stop: datetime) -> It
     times = _times(rule, dtstart)
     days = _days(rule, dtstart)
     final = stop.toordinal()
+    if rule.skip != "OMIT":  # an instance may be in the interval after or before its own
+        start, final = clamped(start, -31 * 86_400), final + 1
     empty = 0
     for first, ordinals in _intervals(rule, days, dtstart, start):
         if first > final:
@@ -438,6 +451,7 @@ def _days(rule: Rule, dtstart: datetime) -> Days:
         frozenset(weekday for ordinal, weekday in by_day if not (ordinal and counted)),
         tuple((ordinal, weekday) for ordinal, weekday in by_day if ordinal and counted),
         rule.week_start,
+        rule.skip,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -32,6 +32,7 @@ class Days:
     weekdays: frozenset[int] = frozenset()
     ordinals: tuple[tuple[int, int], ...] = ()
     week_start: int = 0
+    skip: str = "OMIT"
 
     def match(self, day: int, nth: frozenset[int] = frozenset()) -> bool:
         """Whether the day is good; `nth` are the days that `ordinals` name."""
@@ -137,6 +138,10 @@ def next_candidate(days: Days, day: int) -> int:
 
 
 def _matching(days: Days, candidates: Iterable[int], nth: frozenset[int]) -> list[int]:
+    if days.skip != "OMIT" and days.by_month_day and not (days.by_year_day or days.by_week):
+        # A day that was moved is in another month, or has another number, than the rule says.
+        days = replace(days, by_month=(), by_month_day=())
+        return sorted({day for day in candidates if day <= LAST_DAY and days.match(day, nth)})
     return sorted({day for day in candidates if days.match(day, nth)})
 
 
@@ -161,13 +166,21 @@ def _of_year(days: Days, year: int) -> Iterable[int]:
 
 
 def _of_month(days: Days, begin: int, size: int, nth: frozenset[int]) -> Iterable[int]:
-    if days.by_month_day:
-        return [
-            begin + (number - 1 if number > 0 else size + number)
-            for number in days.by_month_day
-            if abs(number) <= size
-        ]
-    return _by_weekday(days, begin, size, nth)
+    if not days.by_month_day:
+        return _by_weekday(days, begin, size, nth)
+    found = [
+        begin + (number - 1 if number > 0 else size + number)
+        for number in days.by_month_day
+        if abs(number) <= size
+    ]
+    if days.skip != "OMIT" and len(found) < len(days.by_month_day):
+        for number in days.by_month_day:
+            # RFC 7529 4.1: to the next valid day, or back to the last one.
+            if number > size:
+                found.append(begin + size if days.skip == "FORWARD" else begin + size - 1)
+            elif -number > size:
+                found.append(begin if days.skip == "FORWARD" else begin - 1)
+    return found
 
 
 def _by_weekday(days: Days, begin: int, size: int, nth: frozenset[int]) -> Iterable[int]:

@@ -286,6 +286,7 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "wellington": "Pacific/Auckland",
     "west central africa": "Africa/Lagos",
     "western europe": "Europe/Berlin",
+    "western, central europe": "Europe/Berlin",
     "yangon (rangoon)": "Asia/Yangon",
 }
 
