@@ -11,22 +11,31 @@ from tagwerk.errors import PreconditionFailed
 _ETAG = re.compile(r'\s*((?:W/)?"[^"]*"|[^\s,"]+)\s*(?:,|$)')
 
 
-def check(request: Request, etag: str | None) -> None:
-    """Compare ``If-Match`` and ``If-None-Match`` of a writing request with what is there.
+def check(request: Request, etag: str | None, *, modified: int) -> None:
+    """Compare the conditions of a writing request with what is there.
 
-    `etag` is None where nothing is.  Comparison is strong for ``If-Match`` and weak
-    for ``If-None-Match``.
+    `etag` is None where nothing is; `modified` is in seconds since 1970.  Comparison is
+    strong for ``If-Match`` and weak for ``If-None-Match``.
 
     Raises:
-        PreconditionFailed: the condition does not hold.
+        PreconditionFailed: a condition does not hold.
     """
-    if_match = request.header("if-match")
-    if if_match and not _if_match(if_match, etag):
-        state = "has changed" if etag is not None else "is not there"
-        raise PreconditionFailed(f"The resource {state}: If-Match {if_match} does not hold.")
+    _check_unchanged(request, etag, modified)
     if_none_match = request.header("if-none-match")
     if if_none_match and matches_none(if_none_match, etag) is False:
         raise PreconditionFailed(f"The resource is there: If-None-Match {if_none_match} does not hold.")
+
+
+def _check_unchanged(request: Request, etag: str | None, modified: int) -> None:
+    """``If-Match``, or without it ``If-Unmodified-Since`` (RFC 9110 13.2.2, steps 1 and 2)."""
+    if header := request.header("if-match"):
+        if not _if_match(header, etag):
+            state = "has changed" if etag is not None else "is not there"
+            raise PreconditionFailed(f"The resource {state}: If-Match {header} does not hold.")
+    elif etag is not None and (header := request.header("if-unmodified-since")):
+        since = _seconds(header)
+        if since is not None and modified > since:
+            raise PreconditionFailed(f"The resource has changed: If-Unmodified-Since {header} does not hold.")
 
 
 def _if_match(header: str, etag: str | None) -> bool:
@@ -49,15 +58,26 @@ def matches_none(header: str, etag: str | None) -> bool:
 
 
 def not_modified(request: Request, *, etag: str, modified: int) -> bool:
-    """Whether a GET may be answered with 304 (RFC 9110 13.2.2)."""
+    """Whether a GET may be answered with 304 (RFC 9110 13.2.2).
+
+    Raises:
+        PreconditionFailed: another condition of it does not hold.
+    """
+    _check_unchanged(request, etag, modified)
     if header := request.header("if-none-match"):
         return not matches_none(header, etag)
     if header := request.header("if-modified-since"):
-        try:
-            return modified <= int(parsedate_to_datetime(header).timestamp())
-        except (ValueError, OverflowError):
-            return False
+        since = _seconds(header)
+        return since is not None and modified <= since
     return False
+
+
+def _seconds(header: str) -> int | None:
+    """An HTTP date in seconds since 1970; one that cannot be read does not count (RFC 9110 13.1.3)."""
+    try:
+        return int(parsedate_to_datetime(header).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def http_date(seconds: int) -> str:

@@ -112,7 +112,7 @@ def _transfer_object(
     # Always in the order of ids, so that two transfers cannot wait for each other.
     for collection in sorted({source.parent.binding.collection.id, into.binding.collection.id}):
         lock_collection(context.txn, collection)
-    conditions.check(context.request, source.stored.etag)
+    conditions.check(context.request, source.stored.etag, modified=source.stored.modified)
     here, there = source.parent.binding.collection.id, into.binding.collection.id
     existing = find_object(context.txn, there, to[2])
     _overwrites(context, exists=existing is not None)
@@ -157,7 +157,7 @@ def _transfer_collection(
     if not may_write(source.binding):
         raise NeedPrivileges("You may not change this collection.")
     lock_collection(context.txn, source.binding.collection.id)
-    conditions.check(context.request, collection_etag(source))
+    conditions.check(context.request, collection_etag(source), modified=source.binding.collection.modified)
     existing = find_binding_of(context.txn, home.principal.id, to[1])
     _overwrites(context, exists=existing is not None)
     if existing is not None:

@@ -196,7 +196,11 @@ def put(context: Context) -> Response:
     collection = lock_collection(context.txn, resource.binding.collection.id)
     existing = find_object(context.txn, collection.id, segments[2])
     try:
-        conditions.check(context.request, existing.etag if existing else None)
+        conditions.check(
+            context.request,
+            existing.etag if existing else None,
+            modified=existing.modified if existing else 0,
+        )
     except PreconditionFailed:
         if existing is None or not prefers(context.request, "representation"):
             raise
@@ -244,9 +248,11 @@ def delete(context: Context) -> Response:
         raise NeedPrivileges("You may not change this collection.")
     collection = lock_collection(context.txn, parent.binding.collection.id)
     if isinstance(resource, ObjectResource):
-        conditions.check(context.request, resource.stored.etag)
+        conditions.check(context.request, resource.stored.etag, modified=resource.stored.modified)
         remove_object(context.txn, collection.id, resource.stored.name, now=context.now)
     else:
-        conditions.check(context.request, collection_etag(resource))
+        conditions.check(
+            context.request, collection_etag(resource), modified=resource.binding.collection.modified
+        )
         delete_collection(context.txn, collection.id)
     return Response(204)
