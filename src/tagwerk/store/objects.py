@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from tagwerk.errors import NotFound, UidConflict
 from tagwerk.model import CollectionId, Modseq, StoredObject, Upload
@@ -20,11 +20,15 @@ _SIZE = _ROW.split(", ").index("size")
 _ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
 _HOLDS = "search LIKE ? ESCAPE '\\'"
 _BATCH = 500
+_MOST_CHOICES = 20
+_MOST_SEARCHED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An object that a query may want, with the facts that decide most queries unread."""
+class Candidate(NamedTuple):
+    """An object that a query may want, with the facts that decide most queries unread.
+
+    A tuple as the row has it: thousands are made for one query.
+    """
 
     name: str
     etag: str
@@ -241,7 +245,8 @@ def candidates(
 ) -> list[Candidate]:
     """The objects of which something may happen in [start, end].
 
-    Of each inner tuple of `needles` at least one string occurs in their searched text.
+    Of each inner tuple of `needles` at least one string occurs in their searched text,
+    as far as that narrows the answer at a bounded cost.
     Floating objects are found when their times, read as UTC, lie within a day of the range.
     """
     sql = (
@@ -253,17 +258,28 @@ def candidates(
     if component is not None:
         sql += " AND component = ?"
         params.append(component)
-    for choices in needles:
+    # Only a first sieve: SQLite takes neither thousands of conditions nor patterns of any length.
+    for choices in [found for found in needles if len(found) <= _MOST_CHOICES][:_MOST_CHOICES]:
         sql += f" AND ({' OR '.join([_HOLDS] * len(choices))})"
         params.extend(map(_like, choices))
-    return [
-        Candidate(name, etag, kind, bool(floating), *rest)
-        for name, etag, kind, floating, *rest in txn.rows(sql, params)
-    ]
+    return list(map(Candidate._make, txn.rows(sql, params)))
 
 
 def _like(needle: str) -> str:
-    return "%" + needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return "%" + needle[:_MOST_SEARCHED].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def contents(
+    txn: Transaction, collection: CollectionId, names: Sequence[str]
+) -> Iterator[tuple[str, str, bytes]]:
+    """Name, ETag and bytes of the objects that exist among `names`, in no order, each once."""
+    for begin in range(0, len(names), _BATCH):
+        batch = names[begin : begin + _BATCH]
+        yield from txn.rows(
+            "SELECT name, etag, content FROM object WHERE collection_id = ? AND NOT removed"
+            f" AND name IN ({', '.join('?' * len(batch))})",
+            (collection, *batch),
+        )
 
 
 def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now: int) -> Modseq:
