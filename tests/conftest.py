@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 import serverprocess
 from davclient import Dav
 from serverprocess import ServerProcess
-
 from tagwerk.accounts.passwords import hash_password
 from tagwerk.accounts.users import add_user
 from tagwerk.model import Kind

@@ -28,7 +28,9 @@ def calendar(inside: str) -> bytes:
     return lines(f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//Tests//EN\n{inside.strip()}\nEND:VCALENDAR\n")
 
 
-def event(uid: str = "a", *, start: str = "20260301T080000Z", summary: str = "Frühstück", more: str = "") -> bytes:
+def event(
+    uid: str = "a", *, start: str = "20260301T080000Z", summary: str = "Frühstück", more: str = ""
+) -> bytes:
     """An event of one hour; `more` are further lines of it."""
     extra = more.strip() + "\n" if more.strip() else ""
     return calendar(

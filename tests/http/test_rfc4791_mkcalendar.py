@@ -55,7 +55,9 @@ def test_components_that_no_calendar_holds_are_refused(account):
     answer = account(
         "MKCALENDAR",
         f"/{account.user}/new/",
-        made('<C:supported-calendar-component-set><C:comp name="VPIZZA"/></C:supported-calendar-component-set>'),
+        made(
+            '<C:supported-calendar-component-set><C:comp name="VPIZZA"/></C:supported-calendar-component-set>'
+        ),
     )
 
     assert answer.status in (207, 403)
@@ -101,7 +103,9 @@ def test_names_of_calendars_are_free_but_for_what_a_path_cannot_hold(account):
 
 def test_the_slash_at_the_end_may_be_missing(account):
     assert account("MKCALENDAR", f"/{account.user}/new").status == 201
-    assert account.propfind(f"/{account.user}/new", DAV + "resourcetype").only().href == f"/{account.user}/new/"
+    assert (
+        account.propfind(f"/{account.user}/new", DAV + "resourcetype").only().href == f"/{account.user}/new/"
+    )
 
 
 def test_a_calendar_that_was_deleted_can_be_made_again_and_has_a_new_history(account):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from davclient import CALDAV, DAV
-from davsamples import BERLIN, calendar as vcalendar
-from davsamples import card, event, lines, task
+
+from davclient import CALDAV, DAV, basic, parse_raw, raw
+from davsamples import BERLIN, card, event, lines, task
+from davsamples import calendar as vcalendar
 
 
 def refused(answer, condition):
@@ -84,7 +87,9 @@ def test_a_component_that_the_calendar_does_not_hold_is_refused(dav, make_collec
 
 @pytest.mark.parametrize("component", ["VEVENT", "VTODO", "VJOURNAL"])
 def test_every_kind_of_component_is_stored(dav, calendar, component):
-    body = vcalendar(f"BEGIN:{component}\nUID:a\nDTSTAMP:20260101T000000Z\nDTSTART:20260101T000000Z\nEND:{component}")
+    body = vcalendar(
+        f"BEGIN:{component}\nUID:a\nDTSTAMP:20260101T000000Z\nDTSTART:20260101T000000Z\nEND:{component}"
+    )
 
     assert dav.put(calendar + "a.ics", body).status == 201
     assert dav.get(calendar + "a.ics").headers["content-type"].endswith(f"component={component}")
@@ -124,14 +129,14 @@ def test_a_wrong_media_type_is_refused_with_its_precondition(dav, calendar):
     assert answer.condition == CALDAV + "supported-calendar-data"
 
 
-@pytest.mark.parametrize("kind", ["text/calendar", "text/calendar; component=vevent", 'TEXT/CALENDAR;charset="UTF-8"'])
+@pytest.mark.parametrize(
+    "kind", ["text/calendar", "text/calendar; component=vevent", 'TEXT/CALENDAR;charset="UTF-8"']
+)
 def test_media_types_are_read_as_they_are_written(dav, calendar, kind):
     assert dav.put(calendar + "a.ics", event("a"), **{"Content-Type": kind}).status == 201
 
 
 def test_a_missing_media_type_is_no_obstacle(server, dav, calendar):
-    from davclient import basic, parse_raw, raw
-
     body = event("a")
     head = (
         f"PUT {calendar}a.ics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -147,7 +152,9 @@ def test_a_missing_media_type_is_no_obstacle(server, dav, calendar):
 def test_an_object_that_is_too_large_is_refused_with_its_precondition(dav, calendar):
     limit = int(dav.value(calendar, CALDAV + "max-resource-size").text)
 
-    answer = dav.put(calendar + "a.ics", event("a", more="\n".join(["X-FILL:" + "x" * 70] * (limit // 77 + 1))))
+    answer = dav.put(
+        calendar + "a.ics", event("a", more="\n".join(["X-FILL:" + "x" * 70] * (limit // 77 + 1)))
+    )
 
     assert refused(answer, "max-resource-size")
 
@@ -236,8 +243,6 @@ def test_a_byte_order_mark_does_no_harm(dav, calendar):
     ],
 )
 def test_hostile_rules_are_stored_or_refused_at_once_and_do_not_stop_queries(dav, calendar, rule):
-    import time
-
     dav.put(calendar + "good.ics", event("good", start="20260301T080000Z"))
     begin = time.perf_counter()
     stored = dav.put(calendar + "r.ics", event("r", start="20260101T080000Z", more=f"RRULE:{rule}"))
@@ -268,7 +273,9 @@ def test_hostile_rules_are_stored_or_refused_at_once_and_do_not_stop_queries(dav
 
 def test_long_names_and_values_survive(dav, calendar):
     body = lines(
-        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:" + "u" * 3000 + "\nDTSTAMP:20260101T000000Z\n"
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:"
+        + "u" * 3000
+        + "\nDTSTAMP:20260101T000000Z\n"
         "DTSTART:20260101T000000Z\nDESCRIPTION:" + "ü" * 100_000 + "\nEND:VEVENT\nEND:VCALENDAR\n"
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from davclient import CALDAV, DAV, NS
-from davsamples import BERLIN
+from davsamples import BERLIN, event, lines, task
 from davsamples import calendar as vcalendar
-from davsamples import event, lines, task
 
 DATA = CALDAV + "calendar-data"
 
@@ -23,7 +23,9 @@ def zone(text: str) -> str:
 def filled(dav, calendar):
     """A calendar with one of each."""
     bodies = {
-        "march.ics": event("march", start="20260310T080000Z", summary="Zahnarzt", more="LOCATION:Praxis\nCATEGORIES:a,b"),
+        "march.ics": event(
+            "march", start="20260310T080000Z", summary="Zahnarzt", more="LOCATION:Praxis\nCATEGORIES:a,b"
+        ),
         "april.ics": event("april", start="20260410T080000Z", summary="Elternabend", more="STATUS:CANCELLED"),
         "allday.ics": vcalendar(
             "BEGIN:VEVENT\nUID:allday\nDTSTAMP:20260101T000000Z\nDTSTART;VALUE=DATE:20260320\nSUMMARY:Feiertag\n"
@@ -55,8 +57,12 @@ def test_a_time_range_finds_what_overlaps_it_and_nothing_else(dav, filled):
         "a free day": dav.query(filled, between("20260304T000000Z", "20260305T000000Z")).multistatus().names,
         "long ago": dav.query(filled, between("19990101T000000Z", "20000101T000000Z")).multistatus().names,
         "far ahead": dav.query(filled, between("20990101T000000Z", "21000101T000000Z")).multistatus().names,
-        "ends when it begins": dav.query(filled, between("20260310T070000Z", "20260310T080000Z")).multistatus().names,
-        "begins when it ends": dav.query(filled, between("20260310T090000Z", "20260310T100000Z")).multistatus().names,
+        "ends when it begins": dav.query(filled, between("20260310T070000Z", "20260310T080000Z"))
+        .multistatus()
+        .names,
+        "begins when it ends": dav.query(filled, between("20260310T090000Z", "20260310T100000Z"))
+        .multistatus()
+        .names,
     }
 
     assert found == {
@@ -168,7 +174,9 @@ def test_tasks_by_time(dav, filled):
 
 
 def test_calendar_data_comes_byte_for_byte(dav, filled):
-    found = dav.query(filled, '<C:comp-filter name="VTODO"/>', props="<D:getetag/><C:calendar-data/>").multistatus()
+    found = dav.query(
+        filled, '<C:comp-filter name="VTODO"/>', props="<D:getetag/><C:calendar-data/>"
+    ).multistatus()
 
     for href, one in found.found.items():
         # XML parsers turn CRLF into LF unless it was written as a reference.
@@ -192,7 +200,7 @@ def test_expansion_gives_instances_in_utc_without_rules(dav, filled):
     march = 'start="20260301T000000Z" end="20260401T000000Z"'
     found = dav.query(
         filled,
-        f'<C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match>weekly</C:text-match>'
+        '<C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match>weekly</C:text-match>'
         "</C:prop-filter></C:comp-filter>",
         props=f"<C:calendar-data><C:expand {march}/></C:calendar-data>",
     ).multistatus()
@@ -252,7 +260,9 @@ def test_a_query_on_one_object_is_about_that_object(dav, filled):
     assert dav.query(filled + "task.ics", '<C:comp-filter name="VTODO"/>', depth="0").multistatus().names == [
         "task.ics"
     ]
-    assert dav.query(filled + "task.ics", '<C:comp-filter name="VEVENT"/>', depth="0").multistatus().names == []
+    assert (
+        dav.query(filled + "task.ics", '<C:comp-filter name="VEVENT"/>', depth="0").multistatus().names == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,7 +294,8 @@ def test_a_query_on_one_object_is_about_that_object(dav, filled):
 )
 def test_wrong_filters_are_refused_with_their_precondition(dav, filled, body, condition):
     answer = dav.report(
-        filled, f"<C:calendar-query {NS}><D:prop><D:getetag/></D:prop><C:filter>{body}</C:filter></C:calendar-query>"
+        filled,
+        f"<C:calendar-query {NS}><D:prop><D:getetag/></D:prop><C:filter>{body}</C:filter></C:calendar-query>",
     )
 
     assert answer.status == 403
@@ -293,7 +304,12 @@ def test_wrong_filters_are_refused_with_their_precondition(dav, filled, body, co
 
 
 def test_multiget_answers_every_href_in_any_way_of_writing(dav, server, filled):
-    hrefs = [filled + "march.ics", filled + "t%61sk.ics", dav.absolute(filled + "weekly.ics"), filled + "missing.ics"]
+    hrefs = [
+        filled + "march.ics",
+        filled + "t%61sk.ics",
+        dav.absolute(filled + "weekly.ics"),
+        filled + "missing.ics",
+    ]
 
     found = dav.multiget(filled, *hrefs, props="<D:getetag/><C:calendar-data/>").multistatus()
 
@@ -307,7 +323,9 @@ def test_multiget_finds_nothing_outside_of_its_collection(dav, filled, make_coll
     other = make_collection()
     dav.put(other + "x.ics", event("x"))
 
-    found = dav.multiget(filled, other + "x.ics", "/nobody/x/y.ics", "/anna/", "nonsense", "%FF").multistatus()
+    found = dav.multiget(
+        filled, other + "x.ics", "/nobody/x/y.ics", "/anna/", "nonsense", "%FF"
+    ).multistatus()
 
     assert {one.status for one in found.found.values()} == {404}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from davclient import CALDAV, CARDDAV, DAV
 from davsamples import card, event, task
-
 from tagwerk.model import Kind
 
 EX = "{http://example.org/}"
@@ -106,7 +106,10 @@ def test_an_event_does_not_go_where_only_tasks_are(dav, calendar, make_collectio
     dav.put(calendar + "a.ics", event("a"))
     dav.put(calendar + "t.ics", task("t"))
 
-    refused, moved = dav.move(calendar + "a.ics", tasks + "a.ics"), dav.move(calendar + "t.ics", tasks + "t.ics")
+    refused, moved = (
+        dav.move(calendar + "a.ics", tasks + "a.ics"),
+        dav.move(calendar + "t.ics", tasks + "t.ics"),
+    )
 
     assert refused.status == 403
     assert refused.condition == CALDAV + "supported-calendar-component"

@@ -255,7 +255,13 @@ def test_another_users_collections_are_closed_whether_they_are_there_or_not(dav,
     answers = [
         account(method, path)
         for method in ("GET", "PROPFIND", "DELETE")
-        for path in (calendar, calendar + "a.ics", "/anna/nothing/", "/nobody-at-all/x/", "/nobody-at-all/x/y.ics")
+        for path in (
+            calendar,
+            calendar + "a.ics",
+            "/anna/nothing/",
+            "/nobody-at-all/x/",
+            "/nobody-at-all/x/y.ics",
+        )
     ]
 
     assert {answer.status for answer in answers} == {403}

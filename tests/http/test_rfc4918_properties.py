@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+
 from davclient import CALDAV, CARDDAV, CS, DAV, ICAL, NS
 from davsamples import card, event
 
@@ -62,9 +63,9 @@ def test_no_body_asks_for_all_properties(dav, calendar, body):
 
     found = dav("PROPFIND", calendar + "a.ics", body, Depth="0").multistatus().only()
 
-    assert {DAV + name for name in ("getetag", "getcontenttype", "getcontentlength", "getlastmodified")} <= set(
-        found.values
-    )
+    assert {
+        DAV + name for name in ("getetag", "getcontenttype", "getcontentlength", "getlastmodified")
+    } <= set(found.values)
     assert {DAV + "resourcetype", DAV + "creationdate"} <= set(found.values)
     assert CALDAV + "calendar-data" not in found.values
 
@@ -130,7 +131,8 @@ def test_proppatch_is_atomic(dav, calendar):
 
 
 @pytest.mark.parametrize(
-    "name", ["resourcetype", "getetag", "getcontentlength", "sync-token", "supported-report-set", "creationdate"]
+    "name",
+    ["resourcetype", "getetag", "getcontentlength", "sync-token", "supported-report-set", "creationdate"],
 )
 def test_protected_properties_cannot_be_set_or_removed(dav, calendar, name):
     for answer in (

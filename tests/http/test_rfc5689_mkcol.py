@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from davclient import CALDAV, CARDDAV, DAV, NS
 from davsamples import card, event
 
@@ -55,7 +56,9 @@ def test_other_kinds_of_collections_are_refused_with_the_precondition(account, k
 
 def test_nothing_is_made_when_a_property_is_refused(account):
     answer = account(
-        "MKCOL", f"/{account.user}/new/", mkcol(BOOK + '<D:displayname>x</D:displayname><D:getetag>"x"</D:getetag>')
+        "MKCOL",
+        f"/{account.user}/new/",
+        mkcol(BOOK + '<D:displayname>x</D:displayname><D:getetag>"x"</D:getetag>'),
     )
 
     root = answer.xml()
