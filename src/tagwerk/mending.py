@@ -21,6 +21,8 @@ _PROPER_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 _TOLERATED_NAME = re.compile(r"[A-Za-z0-9_. -]+\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+=*\s*\Z")
 _FULL_LINE = 60
+_MOST_LINES = 100_000
+"""Longer text is not mended: no object of that size is worth seconds of work."""
 _NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
@@ -145,6 +147,8 @@ class _Logical:
 def _rejoin(text: str, grammar: Grammar) -> tuple[str, list[int]]:
     """`text` with stray lines turned into folds, and the numbers of the physical lines changed."""
     lines = text.split("\n")
+    if len(lines) > _MOST_LINES:
+        return text, []
     logical, blanks = _logical_lines(lines)
     changed = dict.fromkeys(blanks, " ")
     anchor: _Logical | None = None

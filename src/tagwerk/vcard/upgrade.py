@@ -132,22 +132,27 @@ _UPGRADES: dict[str, Callable[[Prop], None]] = {
 
 
 def _with_labels(props: list[Prop]) -> list[Prop]:
-    """RFC 6350 6.3.1: what LABEL said is a parameter of the address of that type."""
+    """RFC 6350 6.3.1: what LABEL said is a parameter of the next address of its type."""
     out = [prop for prop in props if prop.key != "LABEL"]
-    addresses = [prop for prop in out if prop.key == "ADR"]
+    unlabelled: dict[frozenset[str], list[Prop]] = {}
+    for address in reversed(out):
+        if address.key == "ADR" and "LABEL" not in address.params:
+            unlabelled.setdefault(_type_set(address), []).append(address)
     for label in props:
         if label.key != "LABEL":
             continue
-        types = {word.upper() for word in label.types()}
-        for address in addresses:
-            if "LABEL" not in address.params and types == {word.upper() for word in address.types()}:
-                break
+        of_type = unlabelled.get(_type_set(label))
+        if of_type:
+            address = of_type.pop()
         else:
             address = Prop(label.group, "ADR", ";;;;;;", label.params)
-            addresses.append(address)
             out.append(address)
         address.params["LABEL"] = [unescape(label.value)]
     return out
+
+
+def _type_set(prop: Prop) -> frozenset[str]:
+    return frozenset(word.upper() for word in prop.types())
 
 
 def _with_sort_as(props: list[Prop]) -> list[Prop]:
