@@ -55,7 +55,7 @@ def ini() -> str:
         lines.append(f"# {doc}\n[{section}]\n")
         for option in OPTIONS:
             if option.section == section:
-                text = f"{option.doc} ({allowed(option)})" if option.type != "text" else option.doc
+                text = option.doc if option.type in ("text", "path") else f"{option.doc} ({allowed(option)})"
                 lines.append(textwrap.fill(text, 96, initial_indent="# ", subsequent_indent="# "))
                 lines.append(f"{option.name} = {option.default}".rstrip() + "\n")
     return "\n".join(lines)
@@ -81,5 +81,5 @@ def allowed(option: Option) -> str:
     if option.type == "integer":
         return f"{option.minimum} to {option.maximum}"
     if option.type == "size":
-        return f"size, at least {option.minimum // 1024} KiB"
+        return f"size, at least {option.minimum // 1024} KiB" if option.minimum else "size"
     return option.type
