@@ -1,4 +1,4 @@
-"""What Radicale finds in the store: folders, calendars and address books, and their items.
+"""Calendars and address books as Radicale's collections.
 
 Radicale reads the metadata of a PROPFIND after it has left its lock, so a collection
 holds everything but its objects; an object's text is read when somebody asks for it,
@@ -14,152 +14,27 @@ from email.utils import formatdate
 from typing import Any
 from xml.etree.ElementTree import Element
 
-import vobject
 from radicale import item as radicale_item
 from radicale import pathutils
-from radicale.log import logger
 from radicale.storage import BaseCollection, ComponentNotFoundError
 
-from tagwerk.errors import DAV, InvalidRequest, NotFound, SyncTokenInvalid
+from tagwerk.errors import InvalidRequest, NotFound, SyncTokenInvalid
 from tagwerk.ical import export as ical_export
 from tagwerk.ical import resource as ical_resource
-from tagwerk.model import Binding, Kind, Principal, StoredObject, Upload
+from tagwerk.model import Binding, Kind, Upload
 from tagwerk.store import collections, objects, sync
 from tagwerk.store.engine import Transaction
-from tagwerk.store.properties import (
-    collection_properties,
-    principal_properties,
-    set_collection_properties,
-    set_principal_properties,
-)
+from tagwerk.store.properties import collection_properties, set_collection_properties
 from tagwerk.vcard import export as vcard_export
 from tagwerk.vcard import resource as vcard_resource
 from tagwerk_radicale import properties, queries
+from tagwerk_radicale.items import Item, decoded
 from tagwerk_radicale.transactions import Database
 
 MAX_NAME = 255
 """Characters of an object's or collection's name."""
 
 _BATCH = 200
-
-_NEVER = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:never\r\nDTSTART:00010102T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-"""Stands for an event that cannot be read: it happens when nobody asks."""
-
-
-class Item(radicale_item.Item):
-    """A stored object; its text is read when it is asked for."""
-
-    collection: Collection
-    href: str
-
-    def __init__(self, collection: Collection, stored: StoredObject) -> None:
-        super().__init__(
-            collection=collection,
-            href=stored.name,
-            last_modified=formatdate(stored.modified, usegmt=True),
-            text="" if stored.content is None else _decoded(stored.content),
-            etag=stored.etag,
-            name="VCALENDAR" if collection.binding.collection.kind is Kind.CALENDAR else "VCARD",
-            component_name="" if stored.component == "VCARD" else stored.component,
-        )
-        if stored.content is None:
-            self._text = None
-        self._stored_uid = stored.uid
-
-    def serialize(self) -> str:
-        if self._text is None:
-            self._text = self.collection.text_of(self.href)
-        return self._text
-
-    @property
-    def uid(self) -> str:
-        """The UID as vobject reads it: Radicale compares it with what vobject read from a request.
-
-        Parsing is needed only where that may differ from the UID in the store: it is
-        folded, escaped or padded.
-        """
-        if self._uid is None:
-            text = self.serialize()
-            if any(f"\nUID:{self._stored_uid}{end}" in text for end in ("\r\n", "\n")):
-                self._uid = self._stored_uid
-            else:
-                self._uid = self._parsed_uid()
-        return self._uid
-
-    def _parsed_uid(self) -> str:
-        try:
-            return radicale_item.get_uid_from_object(super().vobject_item) or self._stored_uid
-        except RuntimeError:
-            return self._stored_uid  # vobject cannot read it; it must be replaceable all the same.
-
-    @property
-    def vobject_item(self) -> Any:
-        """For expanding and free-busy.  What vobject cannot read must not spoil a whole report."""
-        self.serialize()
-        try:
-            return super().vobject_item
-        except RuntimeError as error:
-            logger.error("%s", error)
-            return vobject.readOne(_NEVER)
-
-
-class Folder(BaseCollection):
-    """The root, or a home.  It holds collections, which `Storage.discover` finds, and no items."""
-
-    def __init__(self, database: Database, principal: Principal | None, meta: Mapping[str, str]) -> None:
-        self.principal = principal
-        self._database = database
-        self._meta = meta
-
-    @property
-    def path(self) -> str:
-        return self.principal.name if self.principal else ""
-
-    @property
-    def last_modified(self) -> str:
-        return formatdate(self.principal.created if self.principal else 0, usegmt=True)
-
-    @property
-    def etag(self) -> str:
-        return '""'
-
-    def get_meta(self, key: str | None = None) -> Any:
-        return self._meta if key is None else self._meta.get(key)
-
-    def set_meta(self, props: Mapping[str, str]) -> None:
-        with self._database.change() as txn:
-            if self.principal is None or props.get(properties.TAG):
-                raise InvalidRequest("The properties of this folder cannot be changed.")
-            stored = principal_properties(txn, self.principal.id)
-            before = properties.shown(stored)
-            # What is only computed and comes back unchanged is not set.
-            wanted = {
-                name: text for name, text in props.items() if name in before or self._meta.get(name) != text
-            }
-            set_principal_properties(txn, self.principal.id, properties.changes(stored, wanted))
-            self._meta = home_meta(txn, self.principal)
-
-    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, None]]:
-        return ((href, None) for href in hrefs)
-
-    def get_all(self) -> Iterator[Item]:
-        return iter(())
-
-    def get_filtered(self, filters: Iterable[Element]) -> Iterator[tuple[Item, bool]]:
-        return iter(())
-
-    def has_uid(self, uid: str) -> bool:
-        return False
-
-    def upload(self, href: str, item: Any) -> Any:
-        with self._database.change():
-            raise InvalidRequest("Events and cards belong into a calendar or address book.")
-
-    def delete(self, href: str | None = None) -> None:
-        raise PermissionError(f"The home {self.path!r} is removed with `tagwerk user remove` only.")
-
-    def serialize(self, vcf_to_ics: bool = False, ShareActions: Any = None) -> str:
-        return ""
 
 
 class Collection(BaseCollection):
@@ -243,7 +118,7 @@ class Collection(BaseCollection):
         """The text of an item; "" if it is gone by now."""
         with self._database.read() as txn:
             stored = objects.find_object(txn, self.binding.collection.id, href, content=True)
-        return "" if stored is None or stored.content is None else _decoded(stored.content)
+        return "" if stored is None or stored.content is None else decoded(stored.content)
 
     def upload(self, href: str, item: radicale_item.Item) -> tuple[Item, Item | None]:
         with self._database.change() as txn:
@@ -337,13 +212,7 @@ class Collection(BaseCollection):
             )
         else:
             merged = vcard_export.merge(contents)
-        return _decoded(b"".join(merged))
-
-
-def home_meta(txn: Transaction, principal: Principal) -> dict[str, str]:
-    """All that Radicale calls the metadata of a home."""
-    found = properties.shown(principal_properties(txn, principal.id))
-    return {properties.shown_name(DAV + "displayname"): principal.display_name} | found
+        return decoded(b"".join(merged))
 
 
 def check_name(name: str) -> None:
@@ -352,8 +221,3 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"{name!r} cannot be the name of anything.")
     if len(name) > MAX_NAME:
         raise InvalidRequest(f"The name has {len(name)} characters; {MAX_NAME} are allowed.")
-
-
-def _decoded(content: bytes) -> str:
-    # What is stored is UTF-8; if a disk says otherwise the other objects must still be served.
-    return content.decode("utf-8", "replace")

@@ -28,8 +28,10 @@ from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import principal_by_name, principals
 from tagwerk.store.properties import collection_properties
 from tagwerk_radicale import properties
-from tagwerk_radicale.collection import Collection, Folder, Item, check_name, home_meta
+from tagwerk_radicale.collection import Collection, check_name
 from tagwerk_radicale.engines import OPTIONS, database_of
+from tagwerk_radicale.home import Folder, home_meta
+from tagwerk_radicale.items import Item
 
 PLUGIN_CONFIG_SCHEMA: dict[str, Any] = {"storage": dict(OPTIONS)}
 
