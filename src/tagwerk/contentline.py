@@ -197,19 +197,21 @@ def _write(component: Component, parts: list[str]) -> None:
 
 def fold(line: str) -> str:
     """One unfolded line with its line end, folded so that no physical line has over 75 octets."""
-    if len(line) <= 75 and line.isascii():
-        return line + "\r\n"
-    out: list[str] = []
-    room = 75
-    begin = used = 0
-    for position, char in enumerate(line):
-        size = len(char.encode("utf-8", "surrogatepass"))
-        if used + size > room:
-            out.append(line[begin:position])
-            begin, used, room = position, 0, 74
-        used += size
-    out.append(line[begin:])
-    return "\r\n ".join(out) + "\r\n"
+    if line.isascii():
+        if len(line) <= 75:
+            return line + "\r\n"
+        parts = [line[:75], *(line[begin : begin + 74] for begin in range(75, len(line), 74))]
+        return "\r\n ".join(parts) + "\r\n"
+    raw = line.encode("utf-8", "surrogatepass")
+    cuts = [0]
+    end = 75
+    while end < len(raw):
+        while raw[end] & 0xC0 == 0x80:  # inside of a character
+            end -= 1
+        cuts.append(end)
+        end += 74
+    pieces = (raw[begin:stop] for begin, stop in zip(cuts, [*cuts[1:], len(raw)], strict=True))
+    return b"\r\n ".join(pieces).decode("utf-8", "surrogatepass") + "\r\n"
 
 
 def unescape(value: str) -> str:
@@ -245,7 +247,13 @@ def split_unescaped(value: str, separator: str) -> list[str]:
 
 def param_value(value: str) -> str:
     """A parameter value as it must be written: RFC 6868 encoded, quoted where needed."""
-    value = value.replace("^", "^^").replace("\r\n", "^n").replace("\n", "^n").replace("\r", "^n").replace('"', "^'")
+    value = (
+        value.replace("^", "^^")
+        .replace("\r\n", "^n")
+        .replace("\n", "^n")
+        .replace("\r", "^n")
+        .replace('"', "^'")
+    )
     return f'"{value}"' if any(char in value for char in ",;:") else value
 
 

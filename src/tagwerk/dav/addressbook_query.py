@@ -9,7 +9,7 @@ from tagwerk.collation import UNICODE
 from tagwerk.contentline import parse
 from tagwerk.dav.calendar_filter import text_match
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, limited, wanted
+from tagwerk.dav.multistatus import ObjectWriter, Part, Wanted, answer, limited, wanted
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -29,7 +29,6 @@ from tagwerk.vcard.filter import CardFilter, ParamFilter, PropFilter, Test, matc
 
 feature = Feature("RFC 6352 addressbook-query")
 
-_BATCH = 200
 _FILTER = CARDDAV + "supported-filter"
 
 
@@ -43,7 +42,7 @@ def addressbook_query(context: Context, resource: Resource, root: Element) -> Re
     return answer(limited(_responses(context, resource, asked, condition), resource.href, most=most))
 
 
-def _responses(context: Context, resource: Resource, asked: Wanted, condition: CardFilter) -> Iterator[str]:
+def _responses(context: Context, resource: Resource, asked: Wanted, condition: CardFilter) -> Iterator[Part]:
     only = resource.stored.name if isinstance(resource, ObjectResource) else ""
     if isinstance(resource, ObjectResource):
         places = [resource.parent]
@@ -58,7 +57,7 @@ def _responses(context: Context, resource: Resource, asked: Wanted, condition: C
 
 def _of_collection(
     context: Context, place: CollectionResource, asked: Wanted, condition: CardFilter, *, only: str
-) -> Iterator[str]:
+) -> Iterator[Part]:
     found = candidates(
         context.txn,
         place.binding.collection.id,
@@ -69,12 +68,10 @@ def _of_collection(
     )
     writer = ObjectWriter(context, place, asked)
     names = [candidate.name for candidate in found if not only or candidate.name == only]
-    for begin in range(0, len(names), _BATCH):
-        batch = names[begin : begin + _BATCH]
-        for stored in objects_named(context.txn, place.binding.collection.id, batch):
-            cards = parse((stored.content or b"").decode())
-            if cards and matches(cards[0], condition):
-                yield writer.response(stored)
+    for stored in objects_named(context.txn, place.binding.collection.id, names):
+        cards = parse((stored.content or b"").decode())
+        if cards and matches(cards[0], condition):
+            yield writer.response(stored)
 
 
 def read_filter(root: Element) -> CardFilter:

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 from tagwerk.contentline import parse
 from tagwerk.dav.calendar_filter import read_filter
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, limited, wanted
+from tagwerk.dav.multistatus import ObjectWriter, Part, Wanted, answer, limited, wanted
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -36,8 +36,6 @@ from tagwerk.store.objects import Candidate, candidates, objects_named
 
 feature = Feature("RFC 4791 calendar-query")
 
-_BATCH = 200
-
 
 @feature.report(CALDAV + "calendar-query", on=Where.HOME | Where.CALENDAR | Where.EVENT)
 def calendar_query(context: Context, resource: Resource, root: Element) -> Response:
@@ -50,7 +48,7 @@ def calendar_query(context: Context, resource: Resource, root: Element) -> Respo
 
 def _responses(
     context: Context, resource: Resource, root: Element, asked: Wanted, condition: CompFilter
-) -> Iterator[str]:
+) -> Iterator[Part]:
     only = resource.stored.name if isinstance(resource, ObjectResource) else ""
     if isinstance(resource, ObjectResource):
         places = [resource.parent]
@@ -73,7 +71,7 @@ def _of_collection(
     zone: tzinfo,
     *,
     only: str,
-) -> Iterator[str]:
+) -> Iterator[Part]:
     narrowed = prefilter(condition)
     found = candidates(
         context.txn,
@@ -94,13 +92,13 @@ def _of_collection(
         for name, (etag, _) in verdicts.items():
             yield writer.etag_response(name, etag)
         return
-    names = list(verdicts)
-    for begin in range(0, len(names), _BATCH):
-        batch = names[begin : begin + _BATCH]
-        content = writer.needs_content or any(verdicts[name][1] is None for name in batch)
-        for stored in objects_named(context.txn, place.binding.collection.id, batch, content=content):
-            if verdicts[stored.name][1] or matches_content(stored.content or b"", condition, zone):
-                yield writer.response(stored)
+    known = [name for name, (_, verdict) in verdicts.items() if verdict]
+    for _, response in writer.responses(known):
+        yield response
+    unknown = [name for name, (_, verdict) in verdicts.items() if verdict is None]
+    for stored in objects_named(context.txn, place.binding.collection.id, unknown):
+        if matches_content(stored.content or b"", condition, zone):
+            yield writer.response(stored)
 
 
 def decide(candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | None:

@@ -17,12 +17,21 @@ from xml.etree.ElementTree import Element
 
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, response_for, status_response, wanted
+from tagwerk.dav.multistatus import (
+    ObjectWriter,
+    Part,
+    Wanted,
+    answer,
+    response_for,
+    status_response,
+    truncated_response,
+    wanted,
+)
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where, collections_in
 from tagwerk.dav.sync import check_depth, limit_of, object_responses, sync_level
 from tagwerk.dav.transform import prepare_data
-from tagwerk.errors import DAV, SyncTokenInvalid
+from tagwerk.errors import SyncTokenInvalid
 from tagwerk.model import Changes, Modseq, SyncToken
 from tagwerk.store.sync import changes_since
 
@@ -140,7 +149,7 @@ def _steps(
 
 def _responses(
     context: Context, resource: Home, steps: list[_Step], asked: Wanted, *, truncated: bool
-) -> Iterator[str]:
+) -> Iterator[Part]:
     for step in steps:
         if step.collection is None:
             yield status_response(
@@ -150,11 +159,9 @@ def _responses(
         yield response_for(context, step.collection, asked)
         if step.changes is not None:
             writer = ObjectWriter(context, step.collection, asked)
-            yield from object_responses(context, step.collection, step.changes, writer)
+            yield from object_responses(step.collection, step.changes, writer)
     if truncated:
-        yield status_response(
-            resource.href, "507 Insufficient Storage", condition=DAV + "number-of-matches-within-limits"
-        )
+        yield truncated_response(resource.href)
 
 
 def _now(found: CollectionResource) -> SyncToken:

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from tagwerk.dav import paths
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, status_response, wanted
+from tagwerk.dav.multistatus import ObjectWriter, Part, Wanted, answer, status_response, wanted
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -19,11 +19,8 @@ from tagwerk.dav.resources import (
 )
 from tagwerk.dav.transform import prepare_data
 from tagwerk.errors import CALDAV, CARDDAV, InvalidXml, TagwerkError
-from tagwerk.store.objects import objects_named
 
 feature = Feature("RFC 4791 and RFC 6352 multiget")
-
-_BATCH = 200
 
 
 @feature.report(CALDAV + "calendar-multiget", on=Where.HOME | Where.CALENDAR | Where.EVENT)
@@ -52,8 +49,8 @@ def _multiget(context: Context, resource: Resource, root: Element, *, where: Whe
 
 def _responses(
     context: Context, resource: Resource, hrefs: list[str], asked: Wanted, where: Where
-) -> Iterator[str]:
-    """Answers in the order of the hrefs, collection by collection; 404 for what is not there."""
+) -> Iterator[Part]:
+    """Collection by collection, in no order; 404 for what is not there."""
     scope = paths.split(context.request.path)
     if isinstance(resource, ObjectResource):
         scope = scope[:2]
@@ -78,7 +75,7 @@ def _inside(context: Context, href: str, scope: tuple[str, ...]) -> tuple[str, .
 
 def _of_collection(
     context: Context, place: tuple[str, ...], objects: dict[str, str], asked: Wanted, where: Where
-) -> Iterator[str]:
+) -> Iterator[Part]:
     try:
         collection: CollectionResource | None = resolve_collection(context, place)
     except TagwerkError:
@@ -87,18 +84,9 @@ def _of_collection(
         for href in objects.values():
             yield status_response(href, "404 Not Found")
         return
-    writer = ObjectWriter(context, collection, asked)
-    names = list(objects)
-    for begin in range(0, len(names), _BATCH):
-        batch = names[begin : begin + _BATCH]
-        found = {
-            stored.name: stored
-            for stored in objects_named(
-                context.txn, collection.binding.collection.id, batch, content=writer.needs_content
-            )
-        }
-        for name in batch:
-            if name in found:
-                yield writer.response(found[name])
-            else:
-                yield status_response(objects[name], "404 Not Found")
+    missing = dict(objects)
+    for name, response in ObjectWriter(context, collection, asked).responses(list(objects)):
+        del missing[name]
+        yield response
+    for href in missing.values():
+        yield status_response(href, "404 Not Found")

@@ -12,11 +12,16 @@ from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Property
 from tagwerk.dav.resources import CollectionResource, Context, ObjectResource, Resource
 from tagwerk.errors import InvalidXml
-from tagwerk.model import StoredObject
+from tagwerk.model import Kind, StoredObject
+from tagwerk.store.objects import contents, objects_named
 
 GETETAG = "{DAV:}getetag"
 DATA = ("{urn:ietf:params:xml:ns:caldav}calendar-data", "{urn:ietf:params:xml:ns:carddav}address-data")
 
+Part = str | bytes
+"""A piece of an answer; bytes where there is much of it."""
+
+_BATCH = 500
 _CHUNK = 64 * 1024
 _OK = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
 _MISSING = "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
@@ -145,8 +150,8 @@ def status_response(href: str, status: str, *, condition: str = "", message: str
 class ObjectWriter:
     """Writes the responses of many objects of one collection.
 
-    What is the same for all of them is worked out once.  `needs_content` and
-    `needs_only_etag` say what must be read of each.
+    What is the same for all of them is worked out once, and of each object only what
+    is asked for is read.
     """
 
     def __init__(self, context: Context, collection: CollectionResource, asked: Wanted) -> None:
@@ -156,69 +161,85 @@ class ObjectWriter:
         self.needs_content = bool(names.intersection(DATA))
         self.needs_only_etag = plain and names == {GETETAG}
         data = [name for name in asked.names if name in DATA]
-        fits = "caldav" if collection.binding.collection.kind == "calendar" else "carddav"
-        self._data_tag = data[0] if len(data) == 1 and fits in data[0] else ""
-        self._fast = plain and bool(self._data_tag) and names <= {GETETAG, self._data_tag}
+        fits = "caldav" if collection.binding.collection.kind is Kind.CALENDAR else "carddav"
+        self._data = (
+            data[0] if plain and len(data) == 1 and fits in data[0] and names <= {GETETAG, data[0]} else ""
+        )
         self._with_etag = GETETAG in names
+        self._base = xml.escape(collection.href)
         if not (plain and names <= {GETETAG, *DATA}):
             context.read_object_properties(collection)
+
+    def responses(self, names: Sequence[str]) -> Iterator[tuple[str, Part]]:
+        """Name and response of every object that exists among `names`, in no order."""
+        txn, collection = self._context.txn, self._collection.binding.collection.id
+        for begin in range(0, len(names), _BATCH):
+            batch = names[begin : begin + _BATCH]
+            if self._data:
+                for name, etag, content in contents(txn, collection, batch):
+                    yield name, self.data_response(name, etag, content)
+            else:
+                for stored in objects_named(txn, collection, batch, content=self.needs_content):
+                    yield stored.name, self.response(stored)
 
     def etag_response(self, name: str, etag: str) -> str:
         """The response of an object of which only the ETag is asked."""
         return (
-            f"<D:response><D:href>{self.href(name)}</D:href><D:propstat><D:prop>"
+            f"<D:response><D:href>{self._base}{paths.segment(name)}</D:href><D:propstat><D:prop>"
             f"<D:getetag>{etag}</D:getetag></D:prop>{_OK}</D:response>\n"
         )
 
-    def response(self, stored: StoredObject) -> str:
-        """The response of an object; its content must be there if `needs_content`."""
-        if self._fast and stored.content is not None:
-            write = self._context.write_data
-            text = stored.content.decode() if write is None else write(stored.content)
-            start, end, _ = xml.tags(self._data_tag)
-            etag = f"<D:getetag>{stored.etag}</D:getetag>" if self._with_etag else ""
-            return (
-                f"<D:response><D:href>{self.href(stored.name)}</D:href><D:propstat><D:prop>"
-                f"{etag}{start}{xml.escape(text)}{end}</D:prop>{_OK}</D:response>\n"
-            )
+    def data_response(self, name: str, etag: str, content: bytes) -> bytes:
+        """The response of an object of which only its data is asked, with or without the ETag."""
+        write = self._context.write_data
+        data = xml.escape_bytes(content) if write is None else xml.escape(write(content)).encode()
+        start, end, _ = xml.tags(self._data)
+        tag = f"<D:getetag>{etag}</D:getetag>" if self._with_etag else ""
+        head = (
+            f"<D:response><D:href>{self._base}{paths.segment(name)}</D:href><D:propstat><D:prop>{tag}{start}"
+        )
+        return b"%b%b%b" % (head.encode(), data, f"{end}</D:prop>{_OK}</D:response>\n".encode())
+
+    def response(self, stored: StoredObject) -> Part:
+        """The response of an object that was read; with its content if `needs_content`."""
+        if self._data and stored.content is not None:
+            return self.data_response(stored.name, stored.etag, stored.content)
         path = self._collection.href + paths.segment(stored.name)
         return response_for(self._context, ObjectResource(path, self._collection, stored), self._asked)
 
-    def segment(self, name: str) -> str:
-        """The last segment of an object's href."""
-        return paths.segment(name)
 
-    def href(self, name: str) -> str:
-        """The href of an object, as XML."""
-        return xml.escape(self._collection.href + paths.segment(name))
-
-
-def answer(responses: Iterable[str], *, tail: str = "", status: int = 207) -> Response:
+def answer(responses: Iterable[Part], *, tail: str = "", status: int = 207) -> Response:
     """The whole multistatus, produced while it is sent."""
     return Response(status, {"Content-Type": xml.XML_TYPE}, _stream(responses, tail))
 
 
-def limited(responses: Iterator[str], href: str, *, most: int) -> Iterator[str]:
+def limited(responses: Iterator[Part], href: str, *, most: int) -> Iterator[Part]:
     """At most so many responses; where there would be more, 507 for the request's own URL says so.
 
     RFC 4791 7.8 and RFC 6352 8.6.2, DAV:number-of-matches-within-limits.
     """
     yield from islice(responses, most)
     if next(responses, None) is not None:
-        yield status_response(
-            href, "507 Insufficient Storage", condition="{DAV:}number-of-matches-within-limits"
-        )
+        yield truncated_response(href)
 
 
-def _stream(responses: Iterable[str], tail: str) -> Iterator[bytes]:
-    parts = [f"{xml.PROLOG}<D:multistatus{xml.DECLARATIONS}>\n"]
+def truncated_response(href: str) -> str:
+    """What says that there is more than was given (RFC 6578 3.6)."""
+    return status_response(
+        href, "507 Insufficient Storage", condition="{DAV:}number-of-matches-within-limits"
+    )
+
+
+def _stream(responses: Iterable[Part], tail: str) -> Iterator[bytes]:
+    parts = [f"{xml.PROLOG}<D:multistatus{xml.DECLARATIONS}>\n".encode()]
     size = 0
     for part in responses:
-        parts.append(part)
-        size += len(part)
+        raw = part if isinstance(part, bytes) else part.encode()
+        parts.append(raw)
+        size += len(raw)
         if size >= _CHUNK:
-            yield "".join(parts).encode()
+            yield b"".join(parts)
             parts.clear()
             size = 0
-    parts.append(f"{tail}</D:multistatus>\n")
-    yield "".join(parts).encode()
+    parts.append(f"{tail}</D:multistatus>\n".encode())
+    yield b"".join(parts)

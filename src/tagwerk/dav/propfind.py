@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, response_for, wanted
+from tagwerk.dav.multistatus import ObjectWriter, Part, Wanted, answer, response_for, wanted
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -62,7 +62,7 @@ def depth(context: Context, resource: Resource) -> str:
     return value
 
 
-def _responses(context: Context, resource: Resource, asked: Wanted, *, deep: bool) -> Iterator[str]:
+def _responses(context: Context, resource: Resource, asked: Wanted, *, deep: bool) -> Iterator[Part]:
     yield response_for(context, resource, asked)
     if not deep:
         return

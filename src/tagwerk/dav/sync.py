@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import xml
+from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import ObjectWriter, Wanted, answer, status_response, wanted
+from tagwerk.dav.multistatus import (
+    ObjectWriter,
+    Part,
+    Wanted,
+    answer,
+    status_response,
+    truncated_response,
+    wanted,
+)
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Resource, Where
 from tagwerk.dav.transform import prepare_data
 from tagwerk.errors import DAV, InvalidRequest, InvalidXml
 from tagwerk.model import Changes
-from tagwerk.store.objects import objects_named
 from tagwerk.store.sync import changes_since, current_token, parse_token
 
 feature = Feature("RFC 6578", tokens=("sync-collection",))
-
-_BATCH = 200
 
 
 @feature.live_property("{DAV:}sync-token", on=Where.COLLECTION)
@@ -79,26 +84,19 @@ def limit_of(root: Element, most: int, *, namespace: str = DAV) -> int:
 
 def _responses(
     context: Context, resource: CollectionResource, changes: Changes, asked: Wanted
-) -> Iterator[str]:
-    yield from object_responses(context, resource, changes, ObjectWriter(context, resource, asked))
+) -> Iterator[Part]:
+    yield from object_responses(resource, changes, ObjectWriter(context, resource, asked))
     if changes.truncated:
-        yield status_response(
-            resource.href, "507 Insufficient Storage", condition=DAV + "number-of-matches-within-limits"
-        )
+        yield truncated_response(resource.href)
 
 
-def object_responses(
-    context: Context, resource: CollectionResource, changes: Changes, writer: ObjectWriter
-) -> Iterator[str]:
+def object_responses(resource: CollectionResource, changes: Changes, writer: ObjectWriter) -> Iterator[Part]:
     """What changed in a collection, then what is gone."""
     if writer.needs_only_etag:
         for name, etag in changes.changed:
             yield writer.etag_response(name, etag)
     else:
-        collection = resource.binding.collection.id
-        for begin in range(0, len(changes.changed), _BATCH):
-            names = [name for name, _ in changes.changed[begin : begin + _BATCH]]
-            for stored in objects_named(context.txn, collection, names, content=writer.needs_content):
-                yield writer.response(stored)
+        for _, response in writer.responses([name for name, _ in changes.changed]):
+            yield response
     for name in changes.removed:
-        yield status_response(resource.href + writer.segment(name), "404 Not Found")
+        yield status_response(resource.href + paths.segment(name), "404 Not Found")
