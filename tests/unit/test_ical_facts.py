@@ -6,8 +6,8 @@ import struct
 import time
 
 import pytest
-from tests.unit.test_ical_occurrences import calendar, utc
 
+from icalsamples import calendar, utc
 from tagwerk.contentline import Component, parse
 from tagwerk.errors import CALDAV
 from tagwerk.ical.facts import MAX_SPANS, InvalidTime, facts

@@ -7,24 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from icalsamples import calendar, utc
 from tagwerk.contentline import Component, parse
 from tagwerk.ical.occurrences import Instance, instances
 from tagwerk.ical.rrule import RunawayRule
 from tagwerk.ical.timing import TimeError
-from tagwerk.ical.values import parse_moment, show_utc, to_instant
+from tagwerk.ical.values import parse_moment, show_utc
 from tagwerk.model import ALWAYS, FOREVER
 
 BERLIN = ZoneInfo("Europe/Berlin")
-
-
-def utc(text: str) -> int:
-    return to_instant(parse_moment(text).local, UTC)
-
-
-def calendar(*events: str, kind: str = "VEVENT") -> Component:
-    """A VCALENDAR with components of one UID, each given by its lines, separated by blanks."""
-    parts = [f"BEGIN:{kind}\nUID:1\n" + "\n".join(event.split(" ")) + f"\nEND:{kind}\n" for event in events]
-    return parse("BEGIN:VCALENDAR\n" + "".join(parts) + "END:VCALENDAR\n")[0]
 
 
 def found(cal: Component, start: str = "", end: str = "", *, zone: tzinfo = UTC) -> list[Instance]:

@@ -56,12 +56,7 @@ def read_alarm(component: Component, zones: Zones) -> Alarm:
     line = component.first("TRIGGER")
     if line is None:
         raise ValueError("the VALARM has no TRIGGER")
-    repeat, pause = 0, 0
-    count, length = component.value("REPEAT").strip(), component.value("DURATION")
-    if length and count.isdecimal():
-        lasting = parse_duration(length)
-        pause = max(0, lasting.days * DAY + lasting.seconds)
-        repeat = min(int(count[:10]), _MOST_REPEATS) if pause else 0
+    repeat, pause = _repeats(component)
     text = line.value.strip()
     if "P" not in text.upper():
         # VALUE=DATE-TIME is often left out.
@@ -69,6 +64,19 @@ def read_alarm(component: Component, zones: Zones) -> Alarm:
         return Alarm(zones.instant(moment), Duration(), False, repeat, pause)
     from_end = line.param("RELATED").strip().upper() == "END"
     return Alarm(None, parse_duration(text), from_end, repeat, pause)
+
+
+def _repeats(component: Component) -> tuple[int, int]:
+    """How often and how many seconds apart it goes off again; not at all if that cannot be read."""
+    count = component.value("REPEAT").strip()
+    try:
+        length = parse_duration(component.value("DURATION"))
+    except ValueError:
+        return 0, 0
+    pause = length.days * DAY + length.seconds
+    if pause <= 0 or not count.isdecimal():
+        return 0, 0
+    return min(int(count[:10]), _MOST_REPEATS), pause
 
 
 def rings(alarm: Alarm, instance: Instance | None, start: int, end: int) -> bool:
