@@ -234,7 +234,7 @@ def _converted(line: Line, zones: Zones) -> str:
         try:
             moment = parse_moment(text, tzid=tzid)
         except ValueError:
-            return fold(f"{line.head}:{line.value}")  # not a time after all: nothing refers to the zone
+            return fold(f"{_TZID.sub('', line.head)}:{line.value}")  # no time after all
         zone = zones.of(moment)
         if moment.all_day:
             values.append(show_date(moment.local))
