@@ -18,10 +18,10 @@ from radicale import item as radicale_item
 from radicale import pathutils
 from radicale.storage import BaseCollection, ComponentNotFoundError
 
-from tagwerk.errors import InvalidRequest, NotFound, SyncTokenInvalid
+from tagwerk.errors import InvalidRequest, NeedPrivileges, NotFound, SyncTokenInvalid
 from tagwerk.ical import export as ical_export
 from tagwerk.ical import resource as ical_resource
-from tagwerk.model import Binding, Kind, Upload
+from tagwerk.model import Access, Binding, Kind, Upload
 from tagwerk.store import collections, objects, sync
 from tagwerk.store.engine import Transaction
 from tagwerk.store.properties import collection_properties, set_collection_properties
@@ -123,6 +123,7 @@ class Collection(BaseCollection):
     def upload(self, href: str, item: radicale_item.Item) -> tuple[Item, Item | None]:
         with self._database.change() as txn:
             check_name(href)
+            self.check_access()
             old = objects.find_object(txn, self.binding.collection.id, href, content=True)
             put = self.put(txn, href, self.read(item.serialize().encode()))
             self.refresh(txn)
@@ -154,6 +155,7 @@ class Collection(BaseCollection):
 
     def delete(self, href: str | None = None) -> None:
         with self._database.change() as txn:
+            self.check_access(owner=href is None)
             if href is None:
                 collections.delete_collection(txn, self.binding.collection.id)
                 return
@@ -175,6 +177,7 @@ class Collection(BaseCollection):
 
     def overlay(self, txn: Transaction, props: Mapping[str, str], *, keep: Iterable[str]) -> None:
         """Make `props` and, of what is not among them, `keep` the metadata of the collection."""
+        self.check_access()
         collection = self.binding.collection
         stored = collection_properties(txn, collection.id, self.binding.id)
         before = properties.shown(stored)
@@ -190,6 +193,12 @@ class Collection(BaseCollection):
         # A value of the binding's own would hide the new one.
         set_collection_properties(txn, collection.id, dict.fromkeys(changes), binding=self.binding.id)
         collections.next_modseq(txn, collection.id, now=int(time.time()))
+
+    def check_access(self, *, owner: bool = False) -> None:
+        """Raises NeedPrivileges if the collection may not be changed from this home, or not by its `owner`."""
+        allowed = {Access.OWNER} if owner else {Access.WRITE, Access.MANAGE, Access.OWNER}
+        if self.binding.access not in allowed:
+            raise NeedPrivileges(f"/{self.path} may not be changed from here.")
 
     def refresh(self, txn: Transaction) -> None:
         """Look again at what was changed."""

@@ -21,7 +21,7 @@ from radicale.storage import BaseCollection, BaseStorage
 
 from tagwerk.accounts.users import add_user
 from tagwerk.errors import InvalidRequest, NotFound, TagwerkError
-from tagwerk.model import Kind, Principal, Upload
+from tagwerk.model import Access, Kind, Principal, Upload
 from tagwerk.store import collections, objects
 from tagwerk.store.check import misfits
 from tagwerk.store.engine import Transaction
@@ -109,7 +109,8 @@ class Storage(BaseStorage):
 
     def _collection(self, txn: Transaction, home: str, name: str) -> Collection | None:
         binding = collections.find_binding(txn, home, name)
-        if binding is None:
+        # Radicale cannot show that somebody is busy and hide the rest, so it shows nothing.
+        if binding is None or binding.access is Access.BUSY:
             return None
         stored = collection_properties(txn, binding.collection.id, binding.id)
         return Collection(self._database, home, binding, stored)
@@ -120,6 +121,8 @@ class Storage(BaseStorage):
                 raise InvalidRequest("Only events, tasks and cards can be moved, to another collection.")
             check_name(to_href)
             source = item.collection
+            source.check_access()
+            to_collection.check_access()
             source_id, target = source.binding.collection.id, to_collection.binding.collection
             if (source_id, item.href) == (target.id, to_href):
                 return

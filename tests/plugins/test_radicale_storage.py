@@ -612,6 +612,27 @@ def test_the_ctag_moves_with_every_change_and_only_then(anna):
     assert anna.propfind(CALENDAR, CTAG).value(CTAG) == seen[-1]
 
 
+@pytest.mark.parametrize(("access", "listed"), [("read", True), ("busy", False)])
+def test_a_collection_that_is_only_shown_is_not_changed(anna, engine, access, listed):
+    anna("PUT", CALENDAR + "a.ics", event("a"))
+    with engine.write() as txn:
+        txn.execute("UPDATE binding SET access = ? WHERE name = 'calendar'", (access,))
+
+    answers = [
+        anna("PUT", CALENDAR + "b.ics", event("b")),
+        anna("DELETE", CALENDAR + "a.ics"),
+        anna("DELETE", CALENDAR),
+        anna("PUT", CALENDAR, whole(event("c"))),
+        anna("PROPPATCH", CALENDAR, proppatch("<set><prop><displayname>x</displayname></prop></set>")),
+        anna("MOVE", CALENDAR + "a.ics", destination="http://127.0.0.1:5232/anna/calendar/b.ics"),
+    ]
+
+    assert all(answer.status >= 400 for answer in answers)
+    assert list(stored(engine, "calendar")) == ["a.ics"]
+    assert anna("GET", CALENDAR + "a.ics").status == (200 if listed else 404)
+    assert (CALENDAR in anna.propfind("/anna/", DISPLAYNAME, depth="1").statuses()) == listed
+
+
 def test_a_subscribed_calendar_is_remembered(anna):
     made = anna(
         "MKCOL",
