@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tagwerk.accounts.passwords import hash_password
+from tagwerk.accounts.users import add_user
 from tagwerk.cli.main import main
+from tagwerk.store import open_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,20 @@ def tagwerk(bare, data) -> Callable[..., Result]:
     return run
 
 
+@pytest.fixture(scope="session")
+def with_anna(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one user, made once: hashing a password is slow on purpose."""
+    folder = tmp_path_factory.mktemp("with_anna")
+    engine = open_engine(f"sqlite://{folder}/tagwerk.sqlite")
+    with engine.write() as txn:
+        add_user(txn, "anna", now=int(time.time()), password_hash=hash_password("secret of anna"))
+    engine.close()
+    return folder
+
+
 @pytest.fixture
-def anna(tagwerk) -> str:
-    """A user."""
-    result = tagwerk("user", "add", "anna", "--password-stdin", stdin="secret of anna\n")
-    assert result.code == 0, result.err
+def anna(data: Path, with_anna: Path) -> str:
+    """A user whose password is "secret of anna"."""
+    data.mkdir(mode=0o700)
+    shutil.copytree(with_anna, data, dirs_exist_ok=True, copy_function=shutil.copyfile)
     return "anna"

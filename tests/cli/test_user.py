@@ -25,7 +25,9 @@ def hashes(data, name):
     return found
 
 
-def test_a_new_user_gets_a_calendar_a_task_list_and_an_address_book(tagwerk, data, anna):
+def test_a_new_user_gets_a_calendar_a_task_list_and_an_address_book(tagwerk):
+    tagwerk("user", "add", "anna", "--password-stdin", stdin="secret\n")
+
     listed = tagwerk("collection", "list", "anna", "--json")
 
     collections = {each["name"]: each for each in json.loads(listed.out)}
@@ -35,7 +37,9 @@ def test_a_new_user_gets_a_calendar_a_task_list_and_an_address_book(tagwerk, dat
     assert collections["contacts"]["path"] == "/anna/contacts/"
 
 
-def test_the_data_folder_is_private(tagwerk, data, anna):
+def test_the_data_folder_is_private(tagwerk, data):
+    tagwerk("user", "add", "anna", "--password-stdin", stdin="secret\n")
+
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE((data / "tagwerk.sqlite").stat().st_mode) == 0o600
 

@@ -153,4 +153,6 @@ def _program() -> str:
     if script.name != "tagwerk" or not script.is_file():
         return "tagwerk"
     found = shutil.which("tagwerk")
-    return "tagwerk" if found and script.samefile(found) else str(script)
+    if found and script.samefile(found):
+        return "tagwerk"
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
