@@ -6,6 +6,7 @@ import pytest
 from stock import NOW, card, event
 
 from tagwerk.accounts.users import add_user
+from tagwerk.model import NO_BINDING
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import etag_of, objects
 from tagwerk.store.properties import collection_properties, set_collection_properties
@@ -333,6 +334,25 @@ def test_an_event_gets_another_name_in_its_calendar(anna, engine):
 
     assert (renamed.status, onto_itself.status) == (201, 204)
     assert list(stored(engine, "calendar")) == ["b.ics"]
+
+
+def test_an_event_replaces_another_with_its_properties(anna, engine):
+    anna("MKCALENDAR", "/anna/club/")
+    anna("PUT", CALENDAR + "a.ics", event("a", summary="new"))
+    anna("PUT", "/anna/club/a.ics", event("a", summary="old"))
+    with engine.write() as txn:
+        source, target = (find_binding(txn, "anna", name).collection.id for name in ("calendar", "club"))
+        set_collection_properties(txn, source, {"{urn:x}p": "new"}, object_name="a.ics")
+        set_collection_properties(txn, target, {"{urn:x}p": "old"}, object_name="a.ics")
+
+    moved = anna(
+        "MOVE", CALENDAR + "a.ics", destination="http://127.0.0.1:5232/anna/club/a.ics", overwrite="T"
+    )
+
+    assert moved.status == 204
+    assert "SUMMARY:new" in stored(engine, "club")["a.ics"]
+    with engine.read() as txn:
+        assert collection_properties(txn, target, NO_BINDING, object_name="a.ics") == {"{urn:x}p": "new"}
 
 
 def test_an_event_does_not_move_where_it_does_not_belong(anna, engine):

@@ -169,6 +169,8 @@ def _place(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, modseq
 def _copy_properties(
     txn: Transaction, collection: CollectionId, name: str, *, to: CollectionId, as_name: str
 ) -> None:
+    # What is replaced takes its properties with it (RFC 4918 9.9.3).
+    txn.execute("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (to, as_name))
     txn.execute(
         "INSERT INTO property (collection_id, binding_id, object_name, name, value)"
         " SELECT ?, 0, ?, name, value FROM property"
