@@ -59,7 +59,7 @@ class Application(RadicaleApplication):
         environ[_ANSWERS].append(response)
         return response.status, response.headers, None, None
 
-    do_COPY = do_DELETE = do_GET = do_HEAD = do_MKCALENDAR = do_MKCOL = do_MOVE = _to_dav
+    do_ACL = do_COPY = do_DELETE = do_GET = do_HEAD = do_MKCALENDAR = do_MKCOL = do_MOVE = _to_dav
     do_OPTIONS = do_POST = do_PROPFIND = do_PROPPATCH = do_PUT = do_REPORT = _to_dav
 
 
@@ -108,7 +108,8 @@ class Frame:
         if status in (401, 403):
             error = Unauthenticated("The name or the password is wrong.")
             return failures.response(error, realm=self._settings.auth.realm)
-        return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, f"Status {status}.\n".encode())
+        sentence = "The server failed to answer; its log says why." if status >= 500 else f"Status {status}."
+        return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, f"{sentence}\n".encode())
 
     def _environ(self, scope: Any, request: Request, authorization: str) -> dict[str, Any]:
         client = scope.get("client") or ("", 0)
