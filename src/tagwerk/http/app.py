@@ -157,6 +157,7 @@ def close_body(parts: object) -> None:
 async def _send(response: Response, scope: Scope, send: Send) -> None:
     headers = {name.lower(): value for name, value in response.headers.items()}
     headers.setdefault("cache-control", "no-cache, private")
+    headers["x-content-type-options"] = "nosniff"
     compressible = response.status not in (204, 304) and "etag" not in headers
     if compressible and headers.get("content-type"):
         headers["vary"] = "Accept-Encoding"
