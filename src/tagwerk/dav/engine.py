@@ -10,7 +10,7 @@ from tagwerk.dav import failures, if_header, paths
 from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
-from tagwerk.dav.resources import Context, Where
+from tagwerk.dav.resources import Context, where_is
 from tagwerk.errors import MethodNotAllowed, TagwerkError, Unauthenticated
 from tagwerk.model import Principal, PrincipalId
 from tagwerk.settings import Settings
@@ -44,7 +44,8 @@ class DavEngine:
         paths.split(request.path)
         method = self.registry.methods.get(request.method)
         if method is None:
-            allow = self.registry.allowed(Where.ROOT)
+            with self._store.read() as txn:
+                allow = self.registry.allowed(where_is(self._context(txn, request)))
             raise MethodNotAllowed(f"This server has no method {request.method[:40]}.", allow=allow)
         if not request.user and request.method != "OPTIONS":
             raise Unauthenticated("Log in with the name and password of a user of this server.")

@@ -10,7 +10,7 @@ from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer
 from tagwerk.dav.proppatch import check, failed_propstats, store
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Where, resolve_home
+from tagwerk.dav.resources import CollectionResource, Context, Where, resolve_home, where_is
 from tagwerk.errors import CALDAV, DAV, Conflict, InvalidXml, MethodNotAllowed, Refused, UnsupportedMedia
 from tagwerk.model import Kind
 from tagwerk.store.collections import create_collection, find_binding_of
@@ -23,7 +23,7 @@ _CALENDAR = {"{DAV:}collection", CALDAV + "calendar"}
 _ADDRESSBOOK = {"{DAV:}collection", "{urn:ietf:params:xml:ns:carddav}addressbook"}
 
 
-@feature.method("MKCOL", on=Where.COLLECTION, writes=True)
+@feature.method("MKCOL", on=Where.NEW_COLLECTION, writes=True)
 def mkcol(context: Context) -> Response:
     """RFC 5689: what is made is what the resourcetype in the body says."""
     body = context.request.body
@@ -47,7 +47,7 @@ def mkcol(context: Context) -> Response:
     )
 
 
-@feature.method("MKCALENDAR", on=Where.COLLECTION, writes=True)
+@feature.method("MKCALENDAR", on=Where.NEW_COLLECTION, writes=True)
 def mkcalendar(context: Context) -> Response:
     """RFC 4791 5.3.1."""
     root = xml.parse(context.request.body) if context.request.body.strip() else None
@@ -74,24 +74,19 @@ def _location(context: Context, *, calendar: bool) -> tuple[str, str]:
         Refused: collections cannot be made there.
     """
     segments = paths.split(context.request.path)
-    condition = CALDAV + "calendar-collection-location-ok" if calendar else ""
-    if not segments:
-        raise MethodNotAllowed("There is a collection already.", allow=context.registry.allowed(Where.ROOT))
-    home = resolve_home(context, segments[0])
-    if len(segments) == 1:
-        raise MethodNotAllowed("There is a collection already.", allow=context.registry.allowed(Where.HOME))
-    found = find_binding_of(context.txn, home.principal.id, segments[1])
-    if len(segments) > 2:
-        if found is None:
-            raise Conflict(f"There is no collection {segments[1]!r} to make another one in.")
-        raise Refused("Calendars and address books hold no other collections.", condition=condition)
-    if found is not None:
-        error = MethodNotAllowed(
-            f"There is a collection {segments[1]!r} already.",
-            allow=context.registry.allowed(Where.COLLECTION),
-        )
+    where = where_is(context)
+    if not where & Where.NEW:
+        error = MethodNotAllowed("There is something already.", allow=context.registry.allowed(where))
         error.condition = DAV + "resource-must-be-null"
         raise error
+    home = resolve_home(context, segments[0])
+    if len(segments) > 2:
+        if find_binding_of(context.txn, home.principal.id, segments[1]) is None:
+            raise Conflict(f"There is no collection {segments[1]!r} to make another one in.")
+        raise Refused(
+            "Calendars and address books hold no other collections.",
+            condition=CALDAV + "calendar-collection-location-ok" if calendar else "",
+        )
     return segments[0], segments[1]
 
 

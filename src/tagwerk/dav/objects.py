@@ -21,9 +21,9 @@ from tagwerk.dav.resources import (
     Where,
     collections_in,
     may_write,
-    resolve,
     resolve_collection,
     target,
+    where_is,
 )
 from tagwerk.dav.webdav import DISPLAYNAME, collection_etag, content_type
 from tagwerk.errors import (
@@ -35,7 +35,6 @@ from tagwerk.errors import (
     NotFound,
     ObjectTooLarge,
     PreconditionFailed,
-    Refused,
     UidConflict,
     UnsupportedMedia,
 )
@@ -169,12 +168,8 @@ def _media_type(header: str) -> tuple[str, str]:
 def _target(context: Context, segments: tuple[str, ...]) -> CollectionResource:
     """The collection that is to hold the object at a path."""
     if len(segments) < 3:
-        try:
-            resource = resolve(context, segments)
-        except NotFound:
-            raise Refused("Objects are stored in calendars and address books; this is neither.") from None
-        allow = context.registry.allowed(resource.where)
-        raise MethodNotAllowed("A collection cannot be replaced by PUT; store objects in it.", allow=allow)
+        allow = context.registry.allowed(where_is(context))
+        raise MethodNotAllowed("Objects are stored in calendars and address books only.", allow=allow)
     try:
         collection = resolve_collection(context, segments[:2])
     except NotFound as error:
@@ -186,7 +181,7 @@ def _target(context: Context, segments: tuple[str, ...]) -> CollectionResource:
     return collection
 
 
-@feature.method("PUT", on=Where.OBJECT, writes=True, prepare=read_upload)
+@feature.method("PUT", on=Where.OBJECT | Where.NEW_OBJECT, writes=True, prepare=read_upload)
 def put(context: Context) -> Response:
     """Store an object as it was sent.  The ETag is left out where a repair changed the bytes (RFC 4791 5.3.4)."""
     segments = paths.split(context.request.path)

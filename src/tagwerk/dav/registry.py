@@ -134,8 +134,8 @@ class Registry:
         return self._properties[where]
 
     def allowed(self, where: Where) -> tuple[str, ...]:
-        """The methods of a kind of resource (RFC 9110 10.2.1)."""
-        return tuple(sorted(name for name, method in self.methods.items() if where in method.where))
+        """The methods of a kind of resource, or of several together (RFC 9110 10.2.1)."""
+        return tuple(sorted(name for name, method in self.methods.items() if where & method.where))
 
     def reports_on(self, where: Where) -> tuple[str, ...]:
         """The reports of a kind of resource (RFC 3253 3.1.5)."""

@@ -33,12 +33,17 @@ class Where(enum.Flag):
     CARD = enum.auto()
     PRINCIPAL = enum.auto()
     """The principal of somebody else: who they are, nothing of what they have."""
+    NEW_COLLECTION = enum.auto()
+    """Nothing, where a collection can be made."""
+    NEW_OBJECT = enum.auto()
+    """Nothing, where an object can be stored."""
 
     COLLECTION = CALENDAR | ADDRESSBOOK
     OBJECT = EVENT | CARD
     CONTAINER = ROOT | HOME | CALENDAR | ADDRESSBOOK
     ANY = CONTAINER | OBJECT
     ANYBODY = HOME | PRINCIPAL
+    NEW = NEW_COLLECTION | NEW_OBJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,29 @@ def target(context: Context, *, content: bool = False) -> Resource:
             allow=context.registry.allowed(resource.where),
         )
     return resource
+
+
+def where_is(context: Context) -> Where:
+    """The kind of what is at the request's path, or can be put there.
+
+    All kinds that can be there, where the user may not know what is.
+    """
+    segments = paths.split(context.request.path)
+    possible = (
+        Where.ROOT,
+        Where.HOME,
+        Where.COLLECTION | Where.NEW_COLLECTION,
+        Where.OBJECT | Where.NEW_OBJECT,
+    )
+    where = possible[min(len(segments), 3)]
+    if not context.user.name:
+        return where
+    try:
+        return resolve(context, segments).where
+    except NotFound:
+        return where & Where.NEW
+    except NeedPrivileges:
+        return where
 
 
 def resolve_principal(context: Context, name: str) -> Home:

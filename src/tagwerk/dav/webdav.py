@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import paths, xml
+from tagwerk.dav import xml
 from tagwerk.dav.conditions import http_date
 from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where, resolve
-from tagwerk.errors import Refused, TagwerkError
+from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where, where_is
+from tagwerk.errors import Refused
 
 feature = Feature("RFC 4918", tokens=("1", "3"))
 
@@ -18,20 +18,11 @@ DISPLAYNAME = "{DAV:}displayname"
 MAX_TEXT = 64 * 1024
 """Characters that one property may hold."""
 
-_BY_DEPTH = (Where.ROOT, Where.HOME, Where.COLLECTION)
 
-
-@feature.method("OPTIONS", on=Where.ANY | Where.PRINCIPAL)
+@feature.method("OPTIONS", on=Where.ANY | Where.PRINCIPAL | Where.NEW)
 def options(context: Context) -> Response:
     """RFC 4918 10.1: what is there; answered for a path without a resource, and for nobody, too."""
-    segments = paths.split(context.request.path)
-    where = _BY_DEPTH[len(segments)] if len(segments) < len(_BY_DEPTH) else Where.OBJECT
-    if context.user.name:
-        try:
-            where = resolve(context, segments).where
-        except TagwerkError:
-            pass  # What the path would be is answer enough.
-    allow = sorted({name for part in where for name in context.registry.allowed(part)})
+    allow = context.registry.allowed(where_is(context))
     return Response(200, {"Allow": ", ".join(allow), "DAV": ", ".join(context.registry.tokens)})
 
 
