@@ -105,7 +105,7 @@ def _reference(rule: Rule, dtstart: datetime) -> list[datetime]:
     return found[: rule.count if found[:1] == [dtstart] else rule.count - 1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(_rules())
 def test_a_rule_has_the_instances_that_dateutil_finds(made: tuple[Rule, datetime]) -> None:
     rule, dtstart = made
@@ -121,7 +121,7 @@ def test_a_rule_has_the_instances_that_dateutil_finds(made: tuple[Rule, datetime
     assert found == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_rules(), st.floats(0, 1), st.floats(0, 0.2))
 def test_a_window_shows_what_is_in_it(made: tuple[Rule, datetime], where: float, size: float) -> None:
     rule, dtstart = made

@@ -10,17 +10,10 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from tagwerk.contentline import Component, Line, fold, serialize
-from tagwerk.ical.occurrences import (
-    MAX_INSTANCES,
-    Found,
-    Override,
-    Series,
-    all_series,
-    found,
-    recurrence_id,
-    undated,
-)
+from tagwerk.ical.occurrences import MAX_INSTANCES, Found, found, undated
 from tagwerk.ical.rrule import RunawayRule
+from tagwerk.ical.schedule import all_series
+from tagwerk.ical.series import Override, Series, recurrence_id
 from tagwerk.ical.timing import Timing, overlaps, read_period
 from tagwerk.ical.values import (
     DAY,

@@ -11,9 +11,11 @@ from typing import Final
 
 from tagwerk.contentline import Component
 from tagwerk.errors import CALDAV, InvalidCalendar
-from tagwerk.ical.occurrences import Series, all_series, bounds
+from tagwerk.ical.occurrences import bounds
 from tagwerk.ical.occurrences import spans as spans_of
 from tagwerk.ical.rrule import Rule, RunawayRule, UnsupportedRule
+from tagwerk.ical.schedule import all_series
+from tagwerk.ical.series import Series
 from tagwerk.ical.spans import pack_spans
 from tagwerk.ical.timing import TimeError
 from tagwerk.ical.values import DAY, clamped

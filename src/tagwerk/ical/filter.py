@@ -14,7 +14,8 @@ from typing import Final
 from tagwerk.collation import TextMatch, casemap
 from tagwerk.contentline import Component, Line
 from tagwerk.ical.alarms import alarms, rings
-from tagwerk.ical.occurrences import SCHEDULED, Instance, instances
+from tagwerk.ical.occurrences import Instance, instances
+from tagwerk.ical.schedule import SCHEDULED
 from tagwerk.ical.timing import TimeError, read_period, time_lines, timing
 from tagwerk.ical.values import read_moment
 from tagwerk.ical.zones import Zones

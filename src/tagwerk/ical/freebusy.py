@@ -10,7 +10,9 @@ from typing import Final
 
 from tagwerk.contentline import Component, fold
 from tagwerk.ical.facts import busy_of
-from tagwerk.ical.occurrences import Series, found, instances, one_series
+from tagwerk.ical.occurrences import found, instances
+from tagwerk.ical.schedule import one_series
+from tagwerk.ical.series import Series
 from tagwerk.ical.spans import iter_spans
 from tagwerk.ical.timing import read_period, time_lines, timing
 from tagwerk.ical.values import show_utc

@@ -1,0 +1,146 @@
+"""A recurring component as a set of instances (RFC 5545 3.8.5).
+
+A series is a master with its overrides.  Its instances are named by their original
+local time, on the clock of the master's DTSTART: that is what rules make, what EXDATE
+removes and what RECURRENCE-ID points to, whatever zone or form a program has written
+these in.  Only what is inside the window that is asked for is ever made.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from tagwerk.contentline import Component
+from tagwerk.ical.rrule import Rule, RunawayRule
+from tagwerk.ical.timing import Timing
+from tagwerk.ical.values import DAY, Moment, clamped, to_local
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A component with RECURRENCE-ID; `original` is the local time on the master's clock."""
+
+    component: Component
+    timing: Timing
+    moment: Moment
+    original: datetime
+
+    def shifted(self, original: datetime) -> datetime:
+        """Where RANGE=THISANDFUTURE moves the later instance `original` (RFC 5545 3.8.4.4)."""
+        delta = self.timing.moment.local - self.original
+        return clamped(original, delta.days * DAY + delta.seconds)
+
+
+@dataclass(slots=True)
+class Series:
+    """A master and its overrides; without a master only these.
+
+    `rules` and `exclusions` go with UNTIL on the master's clock.  `lengths` are exact
+    lengths in seconds of instances that RDATE gives as a period.  `dates` is sorted.
+    """
+
+    master: Component | None = None
+    timing: Timing | None = None
+    recurring: bool = False
+    rules: list[tuple[Rule, datetime | None]] = field(default_factory=list)
+    exclusions: list[tuple[Rule, datetime | None]] = field(default_factory=list)
+    dates: list[datetime] = field(default_factory=list)
+    lengths: dict[datetime, int] = field(default_factory=dict)
+    excluded: set[datetime] = field(default_factory=set)
+    excluded_days: set[date] = field(default_factory=set)
+    overrides: dict[datetime, Override] = field(default_factory=dict)
+    ranges: list[Override] = field(default_factory=list)
+
+
+def recurrence_id(series: Series, original: datetime) -> Moment | None:
+    """The RECURRENCE-ID of the instance `original`, in the form of the master's DTSTART.
+
+    Without a master it stays as the override has it.
+    """
+    if not series.recurring:
+        return None
+    if series.timing is None:
+        override = series.overrides.get(original)
+        return override.moment if override is not None else None
+    moment = series.timing.moment
+    return Moment(original, moment.all_day, moment.utc, moment.tzid)
+
+
+def in_force(series: Series, original: datetime) -> Override | None:
+    """The override with RANGE=THISANDFUTURE that `original` follows."""
+    index = bisect_left(series.ranges, original, key=lambda override: override.original)
+    return series.ranges[index - 1] if index else None
+
+
+def window(series: Series, when: Timing, start: int, end: int) -> tuple[datetime, datetime]:
+    """The original local times that can overlap the range, with room for changes of the clock."""
+    length = when.days * DAY + when.seconds
+    back = max([length, *series.lengths.values()])
+    ahead = 0
+    for override in series.ranges:
+        delta = override.timing.moment.local - override.original
+        moved = delta.days * DAY + delta.seconds
+        back = max(back, moved + override.timing.days * DAY + override.timing.seconds)
+        ahead = max(ahead, -moved)
+    room = 3 * DAY if series.ranges else DAY
+    low = clamped(to_local(start, when.zone), -back - room)
+    return low, clamped(to_local(end, when.zone), ahead + room)
+
+
+def originals(series: Series, low: datetime, high: datetime) -> Iterator[datetime]:
+    """The recurrence set from `low` on and before `high`, in order (RFC 5545 3.8.5).
+
+    DTSTART is the first instance whether the rule matches it or not.
+    """
+    assert series.timing is not None
+    first = series.timing.moment.local
+    sources: list[Iterable[datetime]] = [
+        _quietly(rule, first, max(low, clamped(first, 1)), high, until) for rule, until in series.rules
+    ]
+    if low <= first < high:
+        sources.append((first,))
+    if series.dates:
+        sources.append(series.dates[bisect_left(series.dates, low) : bisect_left(series.dates, high)])
+    merged = _distinct(heapq.merge(*sources)) if len(sources) > 1 else iter(sources[0] if sources else ())
+    if series.exclusions:
+        removed = [_quietly(rule, first, max(low, first), high, until) for rule, until in series.exclusions]
+        merged = _without(merged, heapq.merge(*removed))
+    if not (series.excluded or series.excluded_days):
+        return merged
+    return (
+        original
+        for original in merged
+        if original not in series.excluded
+        and not (series.excluded_days and original.date() in series.excluded_days)
+    )
+
+
+def _quietly(
+    rule: Rule, first: datetime, low: datetime, high: datetime, until: datetime | None
+) -> Iterator[datetime]:
+    """The instances of a rule; one that matches nothing more ends."""
+    try:
+        yield from rule.between(first, low, high, until=until)
+    except RunawayRule:
+        return
+
+
+def _distinct(ordered: Iterable[datetime]) -> Iterator[datetime]:
+    previous = None
+    for original in ordered:
+        if original != previous:
+            yield original
+        previous = original
+
+
+def _without(ordered: Iterable[datetime], removed: Iterator[datetime]) -> Iterator[datetime]:
+    gone = next(removed, None)
+    for original in ordered:
+        while gone is not None and gone < original:
+            gone = next(removed, None)
+        if gone != original:
+            yield original
