@@ -69,6 +69,14 @@ def test_what_was_exported_can_be_imported_and_exported_again(tagwerk, filled, t
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+def test_importing_what_was_exported_changes_nothing(tagwerk, filled, tmp_path):
+    tagwerk("export", "anna", tmp_path / "out")
+
+    result = tagwerk("import", "anna", tmp_path / "out")
+
+    assert (result.code, result.out) == (0, "0 added, 0 changed, 4 unchanged, 0 left out.\n")
+
+
 def test_a_file_is_replaced_and_nothing_else_is_left(tagwerk, filled, tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()

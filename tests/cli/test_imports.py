@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli_samples import calendar, card, event, task
+from cli_samples import BERLIN, calendar, card, event, task
 
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
@@ -206,6 +206,14 @@ def test_hidden_files_and_files_without_objects_do_not_count(tagwerk, anna, writ
     assert (result.code, result.out) == (0, "0 added, 0 changed, 0 unchanged, 0 left out.\n")
     assert "displayname was passed over" in result.err
     assert ".hidden.ics" not in result.err
+
+
+@pytest.mark.parametrize("text", ["", " \r\n", calendar(), calendar().replace(BERLIN, "")])
+def test_an_empty_calendar_is_nothing_that_was_left_out(tagwerk, anna, write, text):
+    result = tagwerk("import", "anna", write("a.ics", text))
+
+    assert (result.code, result.out) == (0, "0 added, 0 changed, 0 unchanged, 0 left out.\n")
+    assert result.err.endswith("a.ics was passed over: it has nothing in it\n")
 
 
 def test_a_file_that_is_neither_is_left_out(tagwerk, anna, write):

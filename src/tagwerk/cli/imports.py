@@ -8,7 +8,18 @@ from pathlib import Path
 
 import click
 
-from tagwerk.cli.intake import Intake, Item, Problem, Tally, files_in, item_of, parts_of, read_file
+from tagwerk.cli.intake import (
+    Intake,
+    Item,
+    Problem,
+    Tally,
+    files_in,
+    is_empty,
+    item_of,
+    kind_of,
+    parts_of,
+    read_file,
+)
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation, user_called
 from tagwerk.errors import ConfigurationError
 
@@ -74,22 +85,23 @@ def _items(
         if isinstance(content, Problem):
             tally.left_out.append(content)
             continue
-        parts = parts_of(content, name=file.name)
-        if parts is None:
-            if file == named:
-                tally.left_out.append(Problem(file, 1, "is neither iCalendar nor vCard"))
-            else:
-                tally.ignored.append(file)
+        kind = kind_of(content, name=file.name)
+        if kind is None:
+            problem = Problem(file, 1, "is neither iCalendar nor vCard")
+            (tally.left_out if file == named else tally.passed_over).append(problem)
             continue
-        all_parts = list(parts)
+        if is_empty(content):
+            tally.passed_over.append(Problem(file, 1, "has nothing in it"))
+            continue
+        parts = parts_of(content, kind)
         shown = 0
-        for number, part in enumerate(all_parts, 1):
+        for number, part in enumerate(parts, 1):
             found = item_of(part, file, limit=limit)
             if isinstance(found, Problem):
                 tally.left_out.append(found)
             else:
                 yield found
-            reached = len(content) * number // len(all_parts)
+            reached = len(content) * number // len(parts)
             advance(reached - shown)
             shown = reached
 
@@ -103,16 +115,14 @@ def _size(file: Path) -> int:
 
 def _print(tally: Tally) -> None:
     """What was left out and why on standard error, how much there was on standard output."""
-    for problem in sorted(tally.left_out, key=lambda problem: (problem.file, problem.line)):
+    for problem in sorted(tally.left_out, key=lambda each: (each.file, each.line)):
         place = click.format_filename(problem.file)
         click.echo(
             f"{place}:{problem.line}: {problem.reason}" if problem.line else f"{place} {problem.reason}",
             err=True,
         )
-    for file in tally.ignored:
-        click.echo(
-            f"{click.format_filename(file)} was passed over: it is neither iCalendar nor vCard", err=True
-        )
+    for problem in tally.passed_over:
+        click.echo(f"{click.format_filename(problem.file)} was passed over: it {problem.reason}", err=True)
     for name in tally.created:
         click.echo(f"Collection {name} was made.")
     repaired = f" ({tally.repaired:,} repaired)" if tally.repaired else ""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+from tagwerk import contentline
 from tagwerk.cli.collection import add_collection
 from tagwerk.cli.invocation import now
 from tagwerk.errors import Conflict, Refused, TagwerkError
 from tagwerk.ical import resource as calendars
 from tagwerk.ical import split as calendar_streams
-from tagwerk.model import Access, Binding, CollectionId, Kind, Principal, Upload
+from tagwerk.model import Access, Binding, CollectionId, Kind, Principal, StoredObject, Upload
 from tagwerk.store import Engine, Transaction
 from tagwerk.store.collections import bindings_of, find_binding_of
 from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
@@ -36,6 +36,8 @@ USUAL_PLACE = {"VTODO": "tasks", "VCARD": "contacts"}
 """The collection that is tried first for a component; "calendar" for every other."""
 
 _BEGIN = re.compile(r"BEGIN:(VCALENDAR|VCARD)", re.IGNORECASE)
+_COMPONENT = re.compile(rb"^BEGIN:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_NOTHING = {b"VCALENDAR", b"VTIMEZONE", b"STANDARD", b"DAYLIGHT"}
 _LINE = re.compile(r"\Aline \d+: ")
 _PLAIN_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,149}")
 
@@ -67,7 +69,7 @@ class Tally:
     unchanged: int = 0
     repaired: int = 0
     created: list[str] = field(default_factory=list)
-    ignored: list[Path] = field(default_factory=list)
+    passed_over: list[Problem] = field(default_factory=list)
     left_out: list[Problem] = field(default_factory=list)
 
 
@@ -87,12 +89,28 @@ def files_in(path: Path, tally: Tally) -> list[Path]:
     return found
 
 
-def parts_of(content: bytes, *, name: str) -> Iterator[Part] | None:
-    """The objects of a file by its content, or else by the end of its name; None where it is neither."""
-    kind = _kind_of(content) or SUFFIXES.get(Path(name).suffix.lower())
-    if kind is None:
-        return None
-    return calendar_streams.split(content) if kind is Kind.CALENDAR else card_streams.split(content)
+def kind_of(content: bytes, *, name: str) -> Kind | None:
+    """What a file holds, by its content, or else by the end of its name; None where it is neither."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = content[:8192].decode("utf-16", "replace")
+    else:
+        head = content[:8192].decode("latin-1")
+    match = _BEGIN.search(head)
+    if match is None:
+        return SUFFIXES.get(Path(name).suffix.lower())
+    return Kind.ADDRESSBOOK if match.group(1).upper() == "VCARD" else Kind.CALENDAR
+
+
+def is_empty(content: bytes) -> bool:
+    """Whether there is nothing to store: an empty file, or the calendar of a program that had nothing in it."""
+    names = {name.upper() for name in _COMPONENT.findall(content)}
+    return not content.strip() or (b"VCALENDAR" in names and names <= _NOTHING)
+
+
+def parts_of(content: bytes, kind: Kind) -> list[Part]:
+    """The objects of a file, and what could not be used of it."""
+    split = calendar_streams.split if kind is Kind.CALENDAR else card_streams.split
+    return list(split(content))
 
 
 def item_of(part: Part, file: Path, *, limit: int) -> Item | Problem:
@@ -139,7 +157,7 @@ class Intake:
         facts, tally = item.upload.facts, self._tally
         collection = self._place(txn, facts.component).collection
         existing = find_uid(txn, collection.id, facts.uid)
-        if existing is not None and existing.etag == etag_of(item.upload.content):
+        if existing is not None and _says_the_same(txn, collection.id, existing, item.upload.content):
             tally.unchanged += 1
         elif existing is None:
             name = _free_name(txn, collection.id, facts.uid, collection.kind)
@@ -198,6 +216,33 @@ def read_file(path: Path) -> bytes | Problem:
         return Problem(path, 0, f"cannot be read: {error.strerror}")
 
 
+def _says_the_same(
+    txn: Transaction, collection: CollectionId, existing: StoredObject, content: bytes
+) -> bool:
+    """Whether `content` has what is stored already, whichever program wrote it out last.
+
+    An export has its own PRODID and its own copy of the zones.  Taking that for a change
+    would make every device fetch everything again.
+    """
+    if existing.etag == etag_of(content):
+        return True
+    stored = find_object(txn, collection, existing.name, content=True)
+    if stored is None or stored.content is None:
+        return False
+    return _substance(stored.content) == _substance(content)
+
+
+def _substance(content: bytes) -> list[str]:
+    """What an object says, without what belongs to the file around it."""
+    try:
+        (root,) = contentline.parse(content.decode())
+    except (ValueError, UnicodeDecodeError):
+        return [content.decode("latin-1")]
+    if root.name != "VCALENDAR":
+        return [contentline.serialize(root)]
+    return sorted(contentline.serialize(each) for each in root.children if each.name != "VTIMEZONE")
+
+
 def _takes(binding: Binding, component: str) -> bool:
     collection = binding.collection
     if component == "VCARD":
@@ -216,14 +261,3 @@ def _free_name(txn: Transaction, collection: CollectionId, uid: str, kind: Kind)
         if find_object(txn, collection, stem + suffix) is None:
             return stem + suffix
     raise TagwerkError(f"No name is free for the UID {uid}.")
-
-
-def _kind_of(content: bytes) -> Kind | None:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        head = content[:8192].decode("utf-16", "replace")
-    else:
-        head = content[:8192].decode("latin-1")
-    match = _BEGIN.search(head)
-    if match is None:
-        return None
-    return Kind.ADDRESSBOOK if match.group(1).upper() == "VCARD" else Kind.CALENDAR
