@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tagwerk.collation import casemap
 from tagwerk.contentline import Component, Line
 
-BINARY = frozenset({"ATTACH", "IMAGE", "KEY", "LOGO", "PHOTO", "SOUND"})
+BINARY = frozenset({"ATTACH", "IMAGE", "KEY", "LOGO", "PHOTO", "SOUND", "X-MS-CARDPICTURE"})
 """Properties whose values are left out where they are binary; their parameters are kept."""
 
 TECHNICAL = frozenset(

@@ -34,6 +34,7 @@ def condition(refused: pytest.ExceptionInfo[InvalidCard]) -> str:
             b"BEGIN:VCARD\r\nFN:A\r\nUID:1\r\nVERSION:3.0\r\nEND:VCARD\r\n", id="VERSION at the end"
         ),
         pytest.param(card("NOTE:VERSION:2.1\\nBEGIN:VCARD"), id="a note on vCard"),
+        pytest.param(card("NOTE;ENCODING=QUOTED-PRINTABLE:a=\r\n C3=BC"), id="an escape across a fold"),
         pytest.param(card("AGENT:BEGIN:VCARD\\nEND:VCARD\\n"), id="a card in a value"),
     ],
 )
@@ -95,8 +96,8 @@ def test_a_card_without_uid_and_name_gets_both_with_its_own_line_ends():
     ("sent", "stored"),
     [
         pytest.param(
-            card("NOTE;ENCODING=QUOTED-PRINTABLE:a=C3=\r\n=BC: b=\r\n\tc"),
-            card("NOTE;ENCODING=QUOTED-PRINTABLE:a=C3\r\n =BC: b\r\n\tc"),
+            card("NOTE;ENCODING=QUOTED-PRINTABLE:a=C3=\r\n=BC: b=\r\nc"),
+            card("NOTE;ENCODING=QUOTED-PRINTABLE:a=C3\r\n =BC: b\r\n c"),
             id="soft line breaks of quoted-printable",
         ),
         pytest.param(

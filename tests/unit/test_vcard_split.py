@@ -55,6 +55,7 @@ def test_a_broken_card_does_not_lose_the_others(broken, line, problem):
         ("N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:M=C3=BCller=2C;J;;;", "N:Müller\\,;J;;;"),
         ("NOTE;QUOTED-PRINTABLE;CHARSET=ISO-8859-1:a=0D=0A=FC =\r\nb: c", "NOTE:a\\nü b: c"),
         ("NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:=C3=BC=C3=BC=C3=BC=C3=BC=C3", "NOTE:üüüü\ufffd"),
+        ("NOTE;QUOTED-PRINTABLE:a=\r\n\t b=3D=\r\n", "NOTE:ab="),
         ("NOTE:a; b, c\\; d", "NOTE:a\\; b\\, c\\; d"),
         ("ORG:A, B;C\\;D", "ORG:A\\, B;C\\;D"),
         ("PHOTO;JPEG;BASE64:\r\n    AAAA\r\n    BBBB\r\n", "PHOTO;TYPE=JPEG;ENCODING=b:AAAABBBB"),

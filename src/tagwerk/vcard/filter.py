@@ -123,7 +123,7 @@ def _parts(value: str) -> list[str]:
 def _needles_of(wanted: PropFilter) -> Needles | None:
     if wanted.is_not_defined or not is_searched(wanted.name.upper().rpartition(".")[2]):
         return None
-    texts = [*wanted.texts, *(param.text for param in wanted.params)]
+    texts = [*wanted.texts, *(None if param.is_not_defined else param.text for param in wanted.params)]
     return _combined([_needle(text) for text in texts], wanted.test)
 
 

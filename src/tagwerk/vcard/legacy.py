@@ -27,7 +27,7 @@ def to_version_3(text: str) -> str:
     Raises:
         BrokenText: it is no card, or has another card inside (AGENT).
     """
-    joined, _ = quoted.join_soft_breaks(text)
+    joined, _ = quoted.join_soft_breaks(text, indented=True)
     parsed = mending.parse(joined, GRAMMAR)
     if len(parsed.roots) != 1 or parsed.roots[0].name != "VCARD":
         raise mending.BrokenText("this is no card", line=1)

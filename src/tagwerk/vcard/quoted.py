@@ -14,26 +14,32 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 
-def join_soft_breaks(text: str) -> tuple[str, int]:
+def join_soft_breaks(text: str, *, indented: bool = False) -> tuple[str, int]:
     """`text` with every soft line break made a fold, and how many there were.
+
+    `indented`: the next line may begin with white space, which then is no part of the
+    value.  In 3.0 that is a fold already, and the ``=`` before it is meant.
 
     No physical line is added or removed.
     """
     if "QUOTED-PRINTABLE" not in text.upper():
         return text, 0
     lines = text.split("\n")
-    quoted = broken = False
+    quoted = False
     count = 0
     for number, raw in enumerate(lines):
+        is_fold = raw.startswith((" ", "\t"))
+        if not is_fold:
+            quoted = "QUOTED-PRINTABLE" in raw.partition(":")[0].upper()
         line = raw.rstrip()
-        if broken and line[:4].upper() != "END:":
-            raw = lines[number] = raw if raw.startswith((" ", "\t")) else " " + raw
-            count += 1
-        elif not raw.startswith((" ", "\t")):
-            quoted = "QUOTED-PRINTABLE" in line.partition(":")[0].upper()
-        broken = quoted and line.endswith("=") and number + 1 < len(lines)
-        if broken and lines[number + 1][:4].upper() != "END:":
-            lines[number] = raw.rstrip()[:-1] + ("\r" if raw.endswith("\r") else "")
+        if not quoted or not line.endswith("=") or number + 1 == len(lines):
+            continue
+        following = lines[number + 1]
+        if following[:4].upper() == "END:" or (following.startswith((" ", "\t")) and not indented):
+            continue
+        lines[number] = line[:-1] + ("\r" if raw.endswith("\r") else "")
+        lines[number + 1] = " " + following.lstrip(" \t")
+        count += 1
     return "\n".join(lines), count
 
 

@@ -24,7 +24,6 @@ def upgrade(props: list[Prop]) -> list[Prop]:
         if prop.key == "PROFILE":
             continue
         prop.name = RENAMED.get(prop.key, prop.name)
-        prop.params.pop("CHARSET", None)
         _decode_quoted(prop)
         _upgrade_types(prop)
         _UPGRADES.get(prop.key, _keep)(prop)
@@ -39,10 +38,11 @@ def _keep(prop: Prop) -> None:
 
 
 def _decode_quoted(prop: Prop) -> None:
-    """Some write quoted-printable into 3.0, which has dropped it."""
+    """Some write quoted-printable and its charset into 3.0, which has dropped them."""
+    charset = prop.take("CHARSET")
     if prop.params.get("ENCODING", [""])[0].upper() == "QUOTED-PRINTABLE":
         del prop.params["ENCODING"]
-        prop.value = quoted.decode(prop.value, "").replace("\r\n", "\\n").replace("\n", "\\n")
+        prop.value = quoted.decode(prop.value, charset).replace("\r\n", "\\n").replace("\n", "\\n")
 
 
 def _upgrade_types(prop: Prop) -> None:
