@@ -112,6 +112,7 @@ def test_what_is_split_off_a_calendar_file_can_be_stored_unless_a_value_is_wrong
                 CALDAV + "valid-calendar-data",
                 CALDAV + "supported-calendar-data",
                 CALDAV + "max-instances",
+                CALDAV + "supported-rscale",
             )
         else:
             assert outcome.repairs == ()
