@@ -14,7 +14,7 @@ Modseq = NewType("Modseq", int)
 NO_BINDING = BindingId(0)
 """In `property`: the value counts for everybody who sees the collection."""
 
-TOKEN_PREFIX = "urn:tagwerk:sync:"
+TOKEN_PREFIX = "urn:tagwerk:sync:"  # noqa: S105
 
 FOREVER = 2**62
 """The last instant of something that never ends, in seconds since 1970 UTC."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from radicale import config as radicale_config
+
 from tagwerk.errors import ConfigurationError
 from tagwerk.options import OPTIONS, RADICALE_AUTH_OPTIONS, RADICALE_AUTH_TYPES, parse_value
 from tagwerk.settings import Settings, load
