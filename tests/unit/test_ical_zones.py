@@ -10,7 +10,7 @@ import pytest
 from tagwerk.contentline import Component, parse
 from tagwerk.ical.values import Moment
 from tagwerk.ical.vtimezone import zone_of_component
-from tagwerk.ical.zones import Zones, guessed_zone, named_zone, zone_of_calendar
+from tagwerk.ical.zones import Zones, guessed_zone, named_zone, without_named_zones, zone_of_calendar
 
 NEW_YORK = """BEGIN:VTIMEZONE
 TZID:{name}
@@ -167,3 +167,13 @@ def test_a_vtimezone_that_says_nothing_is_no_zone(body: str) -> None:
 
     assert zone_of_component(calendar.children[0]) is None
     assert zone_of_calendar(calendar, ZoneInfo("Europe/Berlin")) == ZoneInfo("Europe/Berlin")
+
+
+def test_a_vtimezone_that_its_name_explains_is_left_out_and_another_one_kept():
+    known = "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nBEGIN:STANDARD\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+    own = known.replace("Europe/Berlin", "Our valley")
+    event = "BEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+
+    left = without_named_zones(f"BEGIN:VCALENDAR\r\n{known}{own}{event}")
+
+    assert left == f"BEGIN:VCALENDAR\r\n{own}{event}"

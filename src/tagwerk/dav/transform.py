@@ -13,6 +13,7 @@ from tagwerk.errors import CALDAV, CARDDAV, InvalidXml, Refused
 from tagwerk.ical.expand import expand, limit_freebusy_set, limit_recurrence_set
 from tagwerk.ical.filter import TimeRange
 from tagwerk.ical.partial import PropSelection, Selection, select
+from tagwerk.ical.zones import without_named_zones
 from tagwerk.vcard import partial as card_partial
 from tagwerk.vcard.convert import to_version
 
@@ -47,11 +48,14 @@ def _calendar_data(node: Element, zone: tzinfo) -> Callable[[bytes], str] | None
             condition=CALDAV + "supported-calendar-data",
         )
     steps = _steps(node, zone)
+    expanding = node.find(CALDAV + "expand") is not None
     if not steps:
         return None
 
     def write(content: bytes) -> str:
         text = content.decode()
+        if expanding:
+            text = without_named_zones(text)
         for step in steps:
             text = step(parse(text)[0])
         return text

@@ -19,6 +19,10 @@ from tagwerk.ical.values import Moment, to_instant
 from tagwerk.ical.vtimezone import zone_of_component
 from tagwerk.ical.windows_zones import ABBREVIATIONS, DESCRIPTIONS, WINDOWS
 
+_ZONE = re.compile(
+    r"^BEGIN:VTIMEZONE\r?\n(?:(?!TZID|END:).*\n)*?TZID:([^\r\n]{1,200})\r?\n(?:.*\n)*?END:VTIMEZONE\r?\n",
+    re.MULTILINE,
+)
 _LONGEST_NAME = 200
 _COUNTED = re.compile(r"\s+[0-9]{1,3}\Z")
 _OFFSET_IN_FRONT = re.compile(r"\(?\s*(?:utc|gmt)\s*([+-][0-9]{1,2})(?:[:.]?([0-9]{2}))?\s*\)?\s*")
@@ -67,6 +71,16 @@ class Zones:
                 if line is not None and tzid in (line.value.strip(), line.text.strip()):
                     return zone_of_component(child)
         return None
+
+
+def without_named_zones(text: str) -> str:
+    """A calendar's text without the VTIMEZONEs that nobody looks at, as their names say which zone it is.
+
+    They are most of a typical object, and reading costs by the line.
+    """
+    if "BEGIN:VTIMEZONE" not in text:
+        return text
+    return _ZONE.sub(lambda match: "" if named_zone(match.group(1)) else match.group(0), text)
 
 
 def zone_of_calendar(calendar: Component, default: tzinfo = UTC) -> tzinfo:
