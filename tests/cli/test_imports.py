@@ -216,6 +216,13 @@ def test_an_empty_calendar_is_nothing_that_was_left_out(tagwerk, anna, write, te
     assert result.err.endswith("a.ics was passed over: it has nothing in it\n")
 
 
+def test_a_calendar_that_breaks_off_is_left_out(tagwerk, anna, write):
+    result = tagwerk("import", "anna", write("a.ics", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n"))
+
+    assert result.code == 1
+    assert result.err.endswith("a.ics:1: there is no event, task or journal entry in it\n")
+
+
 def test_a_file_that_is_neither_is_left_out(tagwerk, anna, write):
     result = tagwerk("import", "anna", write("picture.png", "\x89PNG"))
 

@@ -36,7 +36,7 @@ USUAL_PLACE = {"VTODO": "tasks", "VCARD": "contacts"}
 """The collection that is tried first for a component; "calendar" for every other."""
 
 _BEGIN = re.compile(r"BEGIN:(VCALENDAR|VCARD)", re.IGNORECASE)
-_COMPONENT = re.compile(rb"^BEGIN:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_COMPONENT = re.compile(rb"^BEGIN:([^\r\n]*)", re.MULTILINE)
 _NOTHING = {b"VCALENDAR", b"VTIMEZONE", b"STANDARD", b"DAYLIGHT"}
 _LINE = re.compile(r"\Aline \d+: ")
 _PLAIN_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=-]{0,149}")
@@ -103,8 +103,9 @@ def kind_of(content: bytes, *, name: str) -> Kind | None:
 
 def is_empty(content: bytes) -> bool:
     """Whether there is nothing to store: an empty file, or the calendar of a program that had nothing in it."""
-    names = {name.upper() for name in _COMPONENT.findall(content)}
-    return not content.strip() or (b"VCALENDAR" in names and names <= _NOTHING)
+    text = content.strip().upper()
+    names = set(_COMPONENT.findall(text))
+    return not text or (names <= _NOTHING and b"VCALENDAR" in names and text.endswith(b"END:VCALENDAR"))
 
 
 def parts_of(content: bytes, kind: Kind) -> list[Part]:
