@@ -114,7 +114,7 @@ def _application(settings: Settings, engine: Engine) -> Any:
     except RuntimeError as error:
         # That is how Radicale says that an option of [auth] is missing or wrong.
         raise ConfigurationError(f"Radicale refuses the settings: {error}.") from error
-    return create(settings, engine, made)
+    return create(settings, made)
 
 
 class _Server(uvicorn.Server):

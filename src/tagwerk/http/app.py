@@ -7,12 +7,13 @@ client holds no thread.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse
@@ -50,17 +51,19 @@ class Frame(Protocol):
 FrameFactory = Callable[[Settings, Engine], Frame]
 
 
-def create(settings: Settings, engine: Engine, frame: Frame) -> ASGIApp:
-    """The application for one database; it closes `engine` when the server stops."""
+def create(settings: Settings, frame: Frame) -> ASGIApp:
+    """The application around `frame`; it lives as long as the server."""
+
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dav")
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
-        await to_thread.run_sync(engine.close)
+        # Everybody has been answered; what still runs is what nobody waits for.
+        await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
 
     base = settings.server.base_path
-    dav = DavApp(settings, frame)
+    dav = DavApp(settings, frame, threads)
 
     async def well_known(_request: HttpRequest) -> HttpResponse:
         """RFC 6764 5: with and without credentials, for every method."""
@@ -73,18 +76,25 @@ def create(settings: Settings, engine: Engine, frame: Frame) -> ASGIApp:
         for service in ("caldav", "carddav")
         for slash in ("", "/")
     ]
-    application = Starlette(routes=routes, lifespan=lifespan)
-    # Not a Mount: its pattern stops at a line feed, which names of objects may hold.
-    application.router.redirect_slashes = False
-    application.router.default = dav
+    others = Starlette(routes=routes, lifespan=lifespan)
+    others.router.redirect_slashes = False
+    others.router.default = dav
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # Nearly every request is for DAV, and to look for a route costs as much as to answer some of them.
+        if scope["type"] == "http" and "/.well-known/" not in scope["path"]:
+            await dav(scope, receive, send)
+        else:
+            await others(scope, receive, send)
+
     return application
 
 
 class DavApp:
     """ASGI in, `Frame` behind it."""
 
-    def __init__(self, settings: Settings, frame: Frame) -> None:
-        self._settings, self._frame = settings, frame
+    def __init__(self, settings: Settings, frame: Frame, threads: Executor) -> None:
+        self._settings, self._frame, self._threads = settings, frame, threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,16 +102,57 @@ class DavApp:
         try:
             path = _path_below(scope, self._settings.server.base_path)
             async with read_body(scope, receive, limit=self._settings.server.max_body_size) as body:
-                response = await to_thread.run_sync(self._answer, scope, body, path)
+                loop = asyncio.get_running_loop()
+                response = await loop.run_in_executor(self._threads, self._answer, scope, body, path)
         except TagwerkError as error:
-            response = failures.response(error)
-        await _send(response, scope, send)
+            response = failures.response(error, realm=self._settings.auth.realm)
+        await self._send(response, scope, send)
 
     def _answer(self, scope: Scope, body: Body, path: str) -> Response:
         response = self._frame.handle(scope, body.read(), path)
         if isinstance(response.body, bytes):
             return response
         return _collected(response, response.body)
+
+    async def _send(self, response: Response, scope: Scope, send: Send) -> None:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers.setdefault("cache-control", "no-cache, private")
+        headers["x-content-type-options"] = "nosniff"
+        compressible = response.status not in (204, 304) and "etag" not in headers
+        if compressible and headers.get("content-type"):
+            headers["vary"] = "Accept-Encoding"
+        gzip = compressible and wants_gzip(scope)
+        if isinstance(response.body, bytes):
+            body = response.body
+            if gzip and len(body) > 1024:
+                body = b"".join([part async for part in compressed(_one(body))])
+                headers["content-encoding"] = "gzip"
+            if response.status not in (204, 304):
+                headers.setdefault("content-length", str(len(body)))
+            await send(_start(response.status, headers))
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+            return
+        parts = self._pieces(response)
+        if gzip:
+            headers["content-encoding"] = "gzip"
+            parts = compressed(parts)
+        await send(_start(response.status, headers))
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _pieces(self, response: Response) -> AsyncIterator[bytes]:
+        """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
+        body: Any = response.body
+        loop = asyncio.get_running_loop()
+        try:
+            while part := await loop.run_in_executor(self._threads, _gathered, body):
+                yield part
+        finally:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the thread may still be at work when the client has gone
+                close_body(body)
 
 
 def _path_below(scope: Scope, base: str) -> str:
@@ -154,47 +205,8 @@ def close_body(parts: object) -> None:
         close()
 
 
-async def _send(response: Response, scope: Scope, send: Send) -> None:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    headers.setdefault("cache-control", "no-cache, private")
-    headers["x-content-type-options"] = "nosniff"
-    compressible = response.status not in (204, 304) and "etag" not in headers
-    if compressible and headers.get("content-type"):
-        headers["vary"] = "Accept-Encoding"
-    gzip = compressible and wants_gzip(scope)
-    if isinstance(response.body, bytes):
-        body = response.body
-        if gzip and len(body) > 1024:
-            body = b"".join([part async for part in compressed(_one(body))])
-            headers["content-encoding"] = "gzip"
-        if response.status not in (204, 304):
-            headers.setdefault("content-length", str(len(body)))
-        await send(_start(response.status, headers))
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-        return
-    parts = _pieces(response)
-    if gzip:
-        headers["content-encoding"] = "gzip"
-        parts = compressed(parts)
-    await send(_start(response.status, headers))
-    async for part in parts:
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
 async def _one(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-
-async def _pieces(response: Response) -> AsyncIterator[bytes]:
-    """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
-    body: Any = response.body
-    try:
-        while part := await to_thread.run_sync(_gathered, body):
-            yield part
-    finally:
-        with contextlib.suppress(RuntimeError):  # the thread may still be at work when the client has gone
-            close_body(body)
 
 
 def _gathered(parts: Iterator[bytes]) -> bytes:
