@@ -141,8 +141,25 @@ class _Scope:
     zones: Zones
     zone: tzinfo
 
-    def instances(self, start: int, end: int) -> Iterator[Instance]:
-        return instances(self.calendar, start, end, zone=self.zone)
+    def instances(self, wanted: list[Component], start: int, end: int) -> Iterator[Instance]:
+        """The instances that `wanted` describe, components of one kind."""
+        chosen = {id(component) for component in wanted}
+        calendar = self.calendar
+        if all(_is_placed(component) for component in wanted):
+            # No need to walk a series without end in search of what stands beside it.
+            calendar = Component(calendar.name, calendar.index)
+            calendar.lines = self.calendar.lines
+            zones = [child for child in self.calendar.children if child.name == "VTIMEZONE"]
+            calendar.children = [*zones, *wanted]
+        for found in instances(calendar, start, end, zone=self.zone):
+            if id(found.component) in chosen:
+                yield found
+
+
+def _is_placed(component: Component) -> bool:
+    """Whether it is the override of one instance, which is where it says, whatever the series does."""
+    line = component.first("RECURRENCE-ID")
+    return line is not None and not line.param("RANGE")
 
 
 def _has(scope: _Scope, component: Component, wanted: CompFilter) -> bool:
@@ -169,8 +186,7 @@ def _in_range(scope: _Scope, candidates: list[Component], span: TimeRange) -> bo
     """Whether one of `candidates`, which are of one kind, overlaps the range (9.9)."""
     name = candidates[0].name
     if name in SCHEDULED:
-        chosen = {id(component) for component in candidates}
-        return any(id(found.component) in chosen for found in scope.instances(span.start, span.end))
+        return next(scope.instances(candidates, span.start, span.end), None) is not None
     if name == "VFREEBUSY":
         return any(_freebusy_overlaps(scope.zones, component, span) for component in candidates)
     if name == "VAVAILABILITY":
@@ -216,8 +232,8 @@ def _alarm_rings(scope: _Scope, parent: Component, candidates: list[Component], 
         before, after = alarm.reach
         start = span.start if span.start <= ALWAYS else span.start - after - 1
         end = span.end if span.end >= FOREVER else span.end + before + 1
-        for instance in scope.instances(start, end):
-            if instance.component is parent and rings(alarm, instance, span.start, span.end):
+        for instance in scope.instances([parent], start, end):
+            if rings(alarm, instance, span.start, span.end):
                 return True
     return False
 
@@ -253,11 +269,10 @@ def _effective_in_range(scope: _Scope, component: Component, name: str, span: Ti
         return False
     start = span.start if span.start <= ALWAYS else span.start - 1
     end = span.end if span.end >= FOREVER else span.end + 1
-    for instance in scope.instances(start, end):
-        if instance.component is component:
-            instant = instance.start if name == "DTSTART" else instance.end
-            if span.start <= instant < span.end:
-                return True
+    for instance in scope.instances([component], start, end):
+        instant = instance.start if name == "DTSTART" else instance.end
+        if span.start <= instant < span.end:
+            return True
     return False
 
 
