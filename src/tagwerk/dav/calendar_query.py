@@ -7,6 +7,7 @@ read and matched as the RFC says.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from xml.etree.ElementTree import Element
@@ -26,7 +27,7 @@ from tagwerk.dav.resources import (
     collections_in,
 )
 from tagwerk.dav.transform import prepare_data
-from tagwerk.dav.zones import zone_of
+from tagwerk.dav.zones import zone_of, zone_of_request
 from tagwerk.errors import CALDAV
 from tagwerk.ical.filter import CompFilter, Prefilter, matches, prefilter
 from tagwerk.ical.spans import iter_spans, spans_overlap
@@ -36,12 +37,15 @@ from tagwerk.store.objects import Candidate, candidates, objects_named
 
 feature = Feature("RFC 4791 calendar-query")
 
+log = logging.getLogger(__name__)
+
 
 @feature.report(CALDAV + "calendar-query", on=Where.HOME | Where.CALENDAR | Where.EVENT)
 def calendar_query(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 4791 7.8, on a calendar, on one object, or on every calendar of a home."""
     asked = wanted(context.request, root)
     condition = read_filter(root)
+    prepare_data(context, root, zone=zone_of_request(root) or UTC)  # refused also where nothing is found
     found = _responses(context, resource, root, asked, condition)
     return answer(limited(found, resource.href, most=context.settings.dav.max_results))
 
@@ -120,6 +124,10 @@ def decide(candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | No
 
 
 def matches_content(content: bytes, condition: CompFilter, zone: tzinfo) -> bool:
-    """Whether an object's bytes match."""
+    """Whether an object's bytes match; what cannot be decided is found rather than lost."""
     roots = parse(content.decode())
-    return bool(roots) and matches(roots[0], condition, zone=zone)
+    try:
+        return bool(roots) and matches(roots[0], condition, zone=zone)
+    except ValueError as error:
+        log.warning("a filter cannot be decided for an object: %s", error)
+        return True

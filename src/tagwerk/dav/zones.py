@@ -16,7 +16,12 @@ TIMEZONE_ID = CALDAV + "calendar-timezone-id"
 
 
 def zone_of(context: Context, root: Element, place: CollectionResource) -> tzinfo:
-    """The zone that the request names, else the calendar's, else UTC.
+    """The zone that the request names, else the calendar's, else UTC.  Raises as `zone_of_request`."""
+    return zone_of_request(root) or zone_of_collection(context, place)
+
+
+def zone_of_request(root: Element) -> tzinfo | None:
+    """The zone that a report names (RFC 4791 9.8, RFC 7809 5.3).
 
     Raises:
         Refused: the request names none that is known or can be read (CALDAV:valid-calendar-data,
@@ -35,7 +40,7 @@ def zone_of(context: Context, root: Element, place: CollectionResource) -> tzinf
         if zone is None:
             raise Refused(f"The time zone {name[:60]!r} is not known.", condition=CALDAV + "valid-timezone")
         return zone
-    return zone_of_collection(context, place)
+    return None
 
 
 def zone_of_collection(context: Context, place: CollectionResource) -> tzinfo:
