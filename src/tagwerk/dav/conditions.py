@@ -8,7 +8,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from tagwerk.dav.message import Request
 from tagwerk.errors import PreconditionFailed
 
-_ETAG = re.compile(r'\s*((?:W/)?"[^"]*"|[^\s,"]+)\s*(?:,|$)')
+_ETAG = re.compile(r'(?:W/)?"[^"]*"|[^\s,"]+')
 
 
 def check(request: Request, etag: str | None, *, modified: int) -> None:

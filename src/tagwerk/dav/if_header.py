@@ -14,7 +14,7 @@ from tagwerk.dav.sync import token_of
 from tagwerk.dav.webdav import collection_etag
 from tagwerk.errors import InvalidRequest, PreconditionFailed, TagwerkError
 
-_TOKEN = re.compile(r"\s*(?:(\()|(\))|(Not\b)|<([^<>]*)>|\[\s*([^\[\]]*?)\s*\])", re.IGNORECASE)
+_TOKEN = re.compile(r"\s*(?:(\()|(\))|(Not\b)|<([^<>]*)>|\[([^\[\]]*)\])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _lists(header: str) -> list[tuple[str, list[_Condition]]]:
         elif token is not None and current is None:
             href = token
         elif current is not None and (token is not None or etag is not None):
-            current.append(_Condition(negated, token or "", etag or ""))
+            current.append(_Condition(negated, token or "", (etag or "").strip()))
             negated = False
         else:
             raise InvalidRequest(f"The If header cannot be read before {header[position : position + 40]!r}.")

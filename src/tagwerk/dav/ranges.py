@@ -6,19 +6,20 @@ import re
 
 from tagwerk.dav.message import Request, Response
 
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*\Z", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.IGNORECASE)
 
 
 def apply(request: Request, response: Response, *, etag: str) -> Response:
     """The part of a whole answer that ``Range`` asks for.
 
     One range is served; several, other units and an ``If-Range`` that does not hold get the whole.
+    Only GET has ranges (RFC 9110 14.2).
     """
-    header = request.header("range")
+    header = request.header("range") if request.method == "GET" else ""
     response.headers["Accept-Ranges"] = "bytes"
     if not header or response.status != 200 or not isinstance(response.body, bytes):
         return response
-    match = _RANGE.match(header)
+    match = _RANGE.match("".join(header.split()))
     if match is None or match.groups() == ("", "") or request.header("if-range", etag).strip() != etag:
         return response
     size = len(response.body)
