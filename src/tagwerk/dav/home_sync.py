@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import xml
+from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import (
     ObjectWriter,
@@ -75,7 +75,7 @@ def read_token(text: str, *, deep: bool) -> Known:
         raw = unpacker.decompress(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), _LONGEST * 8)
         level, rows = json.loads(raw)
         known = {
-            str(name): SyncToken(str(epoch), Modseq(int(position)), Modseq(int(began)))
+            _name(name): SyncToken(str(epoch), Modseq(int(position)), Modseq(int(began)))
             for name, epoch, position, began in rows
         }
     except (ValueError, TypeError, zlib.error, binascii.Error, RecursionError) as error:
@@ -83,6 +83,12 @@ def read_token(text: str, *, deep: bool) -> Known:
     if bool(level) != deep:
         raise invalid
     return known
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or len(value.encode()) > 4 * paths.MAX_NAME:
+        raise ValueError("a token holds names of collections")
+    return value
 
 
 @feature.live_property("{DAV:}sync-token", on=Where.HOME)

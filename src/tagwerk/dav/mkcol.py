@@ -59,7 +59,6 @@ def mkcalendar(context: Context) -> Response:
 def _properties(root: Element | None) -> list[Element]:
     if root is None:
         return []
-    xml.keep_language(root)
     return [
         node for part in root.iterfind("{DAV:}set") for prop in part.iterfind("{DAV:}prop") for node in prop
     ]

@@ -21,6 +21,9 @@ DATA = ("{urn:ietf:params:xml:ns:caldav}calendar-data", "{urn:ietf:params:xml:ns
 Part = str | bytes
 """A piece of an answer; bytes where there is much of it."""
 
+MAX_PROPERTIES = 1_000
+"""Properties that one request may ask for: each costs time for every resource in the answer."""
+
 _BATCH = 500
 _CHUNK = 64 * 1024
 _OK = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
@@ -45,7 +48,7 @@ def wanted(request: Request, root: Element | None) -> Wanted:
     """What the body of a PROPFIND or REPORT asks for; no body asks for everything.
 
     Raises:
-        InvalidXml: it asks in two ways at once.
+        InvalidXml: it asks in two ways at once, or for over `MAX_PROPERTIES`.
     """
     minimal = wants_minimal(request)
     if root is None:
@@ -58,9 +61,16 @@ def wanted(request: Request, root: Element | None) -> Wanted:
     if ways[0].tag == "{DAV:}propname":
         return Wanted(names_only=True, minimal=minimal)
     if ways[0].tag == "{DAV:}prop":
-        return Wanted(tuple(xml.names(ways[0])), minimal=minimal)
+        return Wanted(_bounded(ways[0]), minimal=minimal)
     included = root.find("{DAV:}include")
-    return Wanted(tuple(xml.names(included)) if included is not None else (), every=True, minimal=minimal)
+    return Wanted(_bounded(included) if included is not None else (), every=True, minimal=minimal)
+
+
+def _bounded(node: Element) -> tuple[str, ...]:
+    names = xml.names(node)
+    if len(names) > MAX_PROPERTIES:
+        raise InvalidXml(f"The request asks for {len(names)} properties; {MAX_PROPERTIES} are allowed.")
+    return tuple(names)
 
 
 def wants_minimal(request: Request) -> bool:
@@ -107,20 +117,24 @@ def _evaluate(
     for name in names:
         prop = live.get(name)
         value = dead.get(name) if prop is None else prop.get(context, resource)
-        start, end, empty = xml.tags(name)
         if value is not None:
-            if language := dead.get(xml.LANGUAGE_OF + name):
-                start, empty = xml.in_language(start, language), xml.in_language(empty, language)
-            found.append(f"{start}{value}{end}" if value else empty)
+            found.append(property_element(name, value, dead))
         elif not (every and prop is not None and prop.in_allprop):
-            missing.append(empty)
+            missing.append(xml.tags(name)[2])
     return "".join(found), "".join(missing)
 
 
-def propstats(found: list[tuple[str, str]], missing: list[str]) -> str:
-    """The ``DAV:propstat`` elements of properties with their XML, and of those that are not there."""
-    values = "".join(xml.property_element(name, value) for name, value in found)
-    parts = [f"<D:propstat><D:prop>{values}</D:prop>{_OK}"] if found or not missing else []
+def property_element(name: str, value: str, dead: dict[str, str]) -> str:
+    """A property with its value, in the language that is remembered in `dead` (RFC 4918 4.3)."""
+    start, end, empty = xml.tags(name)
+    if language := dead.get(xml.LANGUAGE_OF + name):
+        start, empty = xml.in_language(start, language), xml.in_language(empty, language)
+    return f"{start}{value}{end}" if value else empty
+
+
+def propstats(found: list[str], missing: list[str]) -> str:
+    """The ``DAV:propstat`` elements of properties as elements, and of the names that are not there."""
+    parts = [f"<D:propstat><D:prop>{''.join(found)}</D:prop>{_OK}"] if found or not missing else []
     if missing:
         absent = "".join(xml.tags(name)[2] for name in missing)
         parts.append(f"<D:propstat><D:prop>{absent}</D:prop>{_MISSING}")

@@ -41,10 +41,13 @@ def of_href(href: str, base: str) -> tuple[str, ...]:
     Raises:
         InvalidPath: it lies outside of `base`, or is no path of ours.
     """
-    path = urlsplit(href.strip()).path if "://" in href[:12] else href.strip().split("?")[0]
+    try:
+        path = urlsplit(href.strip()).path if "://" in href[:12] else href.strip().split("?")[0]
+    except ValueError as error:
+        raise InvalidPath(f"{href[:100]!r} is no URL.") from error
     if base:
         if path != base and not path.startswith(base + "/"):
-            raise InvalidPath(f"{href!r} lies outside of this server.")
+            raise InvalidPath(f"{href[:100]!r} lies outside of this server.")
         path = path[len(base) :]
     return split(path)
 

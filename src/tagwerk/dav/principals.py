@@ -22,6 +22,7 @@ from tagwerk.dav.resources import (
     may_look_up,
     target,
 )
+from tagwerk.dav.sync import limit_of
 from tagwerk.errors import CALDAV, DAV, InvalidXml
 from tagwerk.model import Principal
 from tagwerk.store.principals import groups_of, members_of, principal_by_id, principals
@@ -171,9 +172,8 @@ def calendarserver_principal_search(context: Context, resource: Resource, root: 
             for word in words
         )
     )
-    most = root.findtext(f"{_CS}limit/{_CS}nresults", "")
-    bound = int(most) if most.isdecimal() and int(most) else context.settings.dav.max_results
-    return answer(limited(found, resource.href, most=bound))
+    most = limit_of(root, context.settings.dav.max_results, namespace=_CS)
+    return answer(limited(found, resource.href, most=most))
 
 
 @feature.report("{DAV:}principal-match", on=Where.CONTAINER)

@@ -51,7 +51,6 @@ def evaluate(
     context: Context, resource: Resource, root: Element
 ) -> tuple[dict[str, str | None], dict[str, Refused]]:
     """What the ``set`` and ``remove`` elements ask for: new values (None: remove), and what is refused."""
-    xml.keep_language(root)
     changes: dict[str, str | None] = {}
     failures: dict[str, Refused] = {}
     for instruction in root:
@@ -79,8 +78,8 @@ def check(context: Context, where: Where, node: Element) -> str:
     _check_settable(context, where, node.tag)
     live = context.registry.properties(where).get(node.tag)
     if live is not None and live.set is not None:
-        return xml.with_language(node, live.set(context, node))
-    value = xml.with_language(node, xml.content_of(node))
+        return live.set(context, node)
+    value = xml.content_of(node)
     if len(value) > MAX_VALUE:
         raise Refused(f"{node.tag} may have {MAX_VALUE} characters; this has {len(value)}.")
     return value

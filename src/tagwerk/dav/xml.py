@@ -36,10 +36,10 @@ LANGUAGE_OF = "xml:lang of "
 
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _MAX_LANG = 100
-_CLARK = re.compile(r"\{([^{}]*)\}([^{}]+)\Z")
-_NCNAME = re.compile(r"[^\W\d][\w.\-·]*\Z")
-_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-_LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,35}\Z")
+_MAX_CACHED = 200
+_XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+_RESERVED = (_XML_NAMESPACE, "http://www.w3.org/2000/xmlns/")
+_WORD = re.compile(r"[\w.\-·]{1,200}\Z")
 _CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 13))
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -114,18 +114,38 @@ def escape_bytes(text: bytes) -> bytes:
 
 def split_name(name: str) -> tuple[str, str]:
     """Namespace and local name of a Clark name; the namespace is "" where there is none."""
-    match = _CLARK.match(name)
-    return (match.group(1), match.group(2)) if match else ("", name)
+    if not name.startswith("{"):
+        return "", name
+    namespace, _, local = name[1:].rpartition("}")  # a namespace may hold braces, a name may not
+    return namespace, local
 
 
-@lru_cache(maxsize=4096)
+def clark_name(namespace: str, local: str) -> str:
+    """The Clark name of an element that a request names in attributes.
+
+    Raises:
+        InvalidXml: no element can be called so.
+    """
+    if not _WORD.match(local) or namespace in _RESERVED:
+        raise InvalidXml(f"{local[:40]!r} in the namespace {namespace[:60]!r} is no name of a property.")
+    parse(f"<{local}/>".encode())
+    return f"{{{namespace}}}{local}" if namespace else local
+
+
 def tags(name: str) -> tuple[str, str, str]:
     """Start tag, end tag and empty-element tag of a Clark name.
 
     The prefixes of `PREFIXES` are declared on the root of every answer; another
     namespace is declared on the spot.
     """
+    # Names come from requests: what is remembered of them must not be megabytes.
+    return _cached_tags(name) if len(name) <= _MAX_CACHED else _tags(name)
+
+
+def _tags(name: str) -> tuple[str, str, str]:
     namespace, local = split_name(name)
+    if namespace == _XML_NAMESPACE:
+        return f"<xml:{local}>", f"</xml:{local}>", f"<xml:{local}/>"
     if prefix := PREFIXES.get(namespace):
         qualified = f"{prefix}:{local}"
         return f"<{qualified}>", f"</{qualified}>", f"<{qualified}/>"
@@ -133,6 +153,9 @@ def tags(name: str) -> tuple[str, str, str]:
         return f"<{local}>", f"</{local}>", f"<{local}/>"
     quoted = escape(namespace).replace('"', "&quot;")
     return f'<x:{local} xmlns:x="{quoted}">', f"</x:{local}>", f'<x:{local} xmlns:x="{quoted}"/>'
+
+
+_cached_tags = lru_cache(maxsize=4096)(_tags)
 
 
 def element(name: str, content: str = "") -> str:
@@ -149,34 +172,6 @@ def href(path: str) -> str:
 def content_of(node: Element) -> str:
     """What is inside an element, as XML that carries its own namespace declarations."""
     return escape(node.text or "") + "".join(_outer(child) for child in node)
-
-
-def keep_language(root: Element) -> None:
-    """Write the language that is in scope on every property of a request (RFC 4918 4.3)."""
-    for part in root:
-        for prop in part.iterfind("{DAV:}prop"):
-            scope = prop.get(_LANG) or part.get(_LANG) or root.get(_LANG)
-            for node in prop:
-                if scope and node.get(_LANG) is None:
-                    node.set(_LANG, scope)
-
-
-def with_language(node: Element, value: str) -> str:
-    """The value of a property as it is remembered: with its language, if it has one."""
-    language = node.get(_LANG, "")
-    return f"<?lang {language}?>{value}" if _LANGUAGE.match(language) else value
-
-
-def property_element(name: str, value: str) -> str:
-    """A property with its value, and the language that `with_language` kept."""
-    start, end, empty = tags(name)
-    if value.startswith("<?lang "):
-        language, _, value = value.removeprefix("<?lang ").partition("?>")
-        start, empty = (
-            f'{tag[: tag.index(">")].rstrip("/")} xml:lang="{language}"' for tag in (start, empty)
-        )
-        start, empty = start + ">", empty + "/>"
-    return f"{start}{value}{end}" if value else empty
 
 
 def text_of(content: str) -> str:
