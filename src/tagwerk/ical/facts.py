@@ -189,7 +189,10 @@ def _spans(series: list[Series], limits: tuple[int, int], now: int) -> tuple[byt
     if not density or last <= until or _is_short(series):
         until = FOREVER
     most = 4 * MAX_SPANS
-    spans = sorted(span for each in series for span in spans_of(each, since, until, limit=most))
+    try:
+        spans = sorted(span for each in series for span in spans_of(each, since, until, limit=most))
+    except RunawayRule:
+        return None, ALWAYS, ALWAYS
     if len(spans) >= most:
         return None, ALWAYS, ALWAYS
     return pack_spans(spans), since, until

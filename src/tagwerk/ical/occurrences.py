@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from tagwerk.contentline import Component
 from tagwerk.ical.rrule import RunawayRule
 from tagwerk.ical.schedule import all_series
-from tagwerk.ical.series import Series, in_force, originals, recurrence_id, window
+from tagwerk.ical.series import Series, originals, recurrence_id, segments, window
 from tagwerk.ical.timing import Shape, Timing, overlaps
 from tagwerk.ical.values import DAY, EPOCH, LAST_LOCAL, Moment, clamped, read_moment, to_instant
 from tagwerk.ical.zones import Zones
@@ -97,7 +97,7 @@ def spans(series: Series, start: int, end: int, *, limit: int) -> list[tuple[int
         or when.shape is not Shape.SPAN
     ):
         return [item[:2] for item in islice(found(series, start, end), limit)]
-    low, high = window(series, when, start, end)
+    low, high = window(when, 0, start, end)
     starts: Iterable[datetime] = islice(originals(series, low, high), limit)
     if series.overrides:
         starts = [original for original in starts if original not in series.overrides]
@@ -142,24 +142,25 @@ def _placed(
 
 
 def _from_master(series: Series, when: Timing, master: Component, start: int, end: int) -> Iterator[Found]:
-    low, high = window(series, when, start, end)
-    shape, zone, examined = when.shape, when.zone, 0
-    for original in originals(series, low, high):
-        examined += 1
-        if examined > MAX_INSTANCES:
-            raise RunawayRule(f"there are more than {MAX_INSTANCES} instances")
-        if original in series.overrides:
-            continue
-        if series.ranges and (override := in_force(series, original)):
-            local = override.shifted(original)
-            yield from _placed(override.timing, local, original, override.component, start, end)
-            continue
-        begin = to_instant(original, zone)
-        finish = when.end(original, begin)
-        if series.lengths and original in series.lengths:
-            finish = begin + series.lengths[original]
-        if overlaps(shape, (begin, finish), start, end):
-            yield begin, finish, original, when, original, master
+    examined = 0
+    for low, high, override in segments(series, when, start, end):
+        for original in originals(series, low, high):
+            examined += 1
+            if examined > MAX_INSTANCES:
+                raise RunawayRule(f"there are more than {MAX_INSTANCES} instances")
+            if original in series.overrides:
+                continue
+            if override is not None:
+                local = override.shifted(original)
+                yield from _placed(override.timing, local, original, override.component, start, end)
+            elif original not in series.lengths:
+                yield from _placed(when, original, original, master, start, end)
+    for original, seconds in series.lengths.items():
+        if original not in series.overrides and not (series.ranges and original > series.ranges[0].original):
+            begin = to_instant(original, when.zone)
+            is_there = any(originals(series, original, clamped(original, 1)))
+            if overlaps(when.shape, (begin, begin + seconds), start, end) and is_there:
+                yield begin, begin + seconds, original, when, original, master
 
 
 def undated(component: Component, start: int, end: int, zones: Zones) -> bool:
@@ -202,11 +203,12 @@ def bounds(series: Series) -> tuple[int, int]:
     if not spots:
         return ALWAYS, FOREVER
     first, last = min(begin for begin, _ in spots), max(end for _, end in spots)
-    if series.ranges and when is not None:
-        low, high = window(series, when, first, last)
-        # `window` goes the other way around, by the same distance.
-        reach = max(first - to_instant(low, when.zone), to_instant(high, when.zone) - last)
-        first, last = first - reach, last + reach if last != FOREVER else last
+    for override in series.ranges:
+        delta = override.timing.moment.local - override.original
+        moved = delta.days * DAY + delta.seconds
+        longest = override.timing.days * DAY + override.timing.seconds
+        first = min(first, first + moved - 2 * DAY)
+        last = last if last == FOREVER else max(last, last + moved + longest + 2 * DAY)
     return first, last
 
 

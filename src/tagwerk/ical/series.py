@@ -13,11 +13,17 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 
 from tagwerk.contentline import Component
 from tagwerk.ical.rrule import Rule, RunawayRule
 from tagwerk.ical.timing import Timing
-from tagwerk.ical.values import DAY, Moment, clamped, to_local
+from tagwerk.ical.values import DAY, EARLIEST, LATEST, Moment, clamped, to_local
+
+_LOOKED_UP = 64
+_MAX_RULED_OUT = 20_000
+_ROOM = 2 * DAY
+"""The clocks of two places are never further apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +76,31 @@ def recurrence_id(series: Series, original: datetime) -> Moment | None:
     return Moment(original, moment.all_day, moment.utc, moment.tzid)
 
 
-def in_force(series: Series, original: datetime) -> Override | None:
-    """The override with RANGE=THISANDFUTURE that `original` follows."""
-    index = bisect_left(series.ranges, original, key=lambda override: override.original)
-    return series.ranges[index - 1] if index else None
+def segments(
+    series: Series, when: Timing, start: int, end: int
+) -> Iterator[tuple[datetime, datetime, Override | None]]:
+    """Windows of original local times that can overlap the range, with room for changes of the clock.
 
-
-def window(series: Series, when: Timing, start: int, end: int) -> tuple[datetime, datetime]:
-    """The original local times that can overlap the range, with room for changes of the clock."""
-    length = when.days * DAY + when.seconds
-    back = max([length, *series.lengths.values()])
-    ahead = 0
-    for override in series.ranges:
+    Each goes with the override whose RANGE=THISANDFUTURE is in force there; it moves
+    instances, perhaps by years, so it has a window of its own.
+    """
+    bounds = [override.original for override in series.ranges]
+    low, high = window(when, 0, start, end)
+    yield low, min([high, *bounds[:1]]), None
+    for override, following in zip(series.ranges, [*bounds[1:], datetime.max], strict=False):
         delta = override.timing.moment.local - override.original
-        moved = delta.days * DAY + delta.seconds
-        back = max(back, moved + override.timing.days * DAY + override.timing.seconds)
-        ahead = max(ahead, -moved)
-    room = 3 * DAY if series.ranges else DAY
-    low = clamped(to_local(start, when.zone), -back - room)
-    return low, clamped(to_local(end, when.zone), ahead + room)
+        low, high = window(override.timing, delta.days * DAY + delta.seconds, start, end)
+        yield max(low, clamped(override.original, 1)), min(high, following), override
+
+
+def window(when: Timing, moved: int, start: int, end: int) -> tuple[datetime, datetime]:
+    """The local times that can overlap the range if they are `moved` by so many seconds."""
+    low, high = datetime.min, datetime.max
+    if start > EARLIEST:
+        low = clamped(to_local(start, when.zone), -moved - when.days * DAY - when.seconds - _ROOM)
+    if end < LATEST:
+        high = clamped(to_local(end, when.zone), _ROOM - moved)
+    return low, high
 
 
 def originals(series: Series, low: datetime, high: datetime) -> Iterator[datetime]:
@@ -107,8 +119,7 @@ def originals(series: Series, low: datetime, high: datetime) -> Iterator[datetim
         sources.append(series.dates[bisect_left(series.dates, low) : bisect_left(series.dates, high)])
     merged = _distinct(heapq.merge(*sources)) if len(sources) > 1 else iter(sources[0] if sources else ())
     if series.exclusions:
-        removed = [_quietly(rule, first, max(low, first), high, until) for rule, until in series.exclusions]
-        merged = _without(merged, heapq.merge(*removed))
+        merged = _without_ruled_out(series, first, merged)
     if not (series.excluded or series.excluded_days):
         return merged
     return (
@@ -137,10 +148,23 @@ def _distinct(ordered: Iterable[datetime]) -> Iterator[datetime]:
         previous = original
 
 
-def _without(ordered: Iterable[datetime], removed: Iterator[datetime]) -> Iterator[datetime]:
-    gone = next(removed, None)
+def _without_ruled_out(series: Series, first: datetime, ordered: Iterable[datetime]) -> Iterator[datetime]:
+    """`ordered` without what EXRULE names (RFC 2445 4.8.5.2), a few of its instances looked up at a time.
+
+    After `_MAX_RULED_OUT` in a row it is taken that all the others are ruled out too.
+    """
+    known: list[tuple[datetime, set[datetime]]] = [(datetime.min, set())] * len(series.exclusions)
+    in_a_row = 0
     for original in ordered:
-        while gone is not None and gone < original:
-            gone = next(removed, None)
-        if gone != original:
+        for index, (rule, until) in enumerate(series.exclusions):
+            if original > known[index][0]:
+                named = list(islice(_quietly(rule, first, original, datetime.max, until), _LOOKED_UP))
+                reach = named[-1] if len(named) == _LOOKED_UP else datetime.max
+                known[index] = reach, set(named)
+        if any(original in named for _, named in known):
+            in_a_row += 1
+            if in_a_row > _MAX_RULED_OUT:
+                return
+        else:
+            in_a_row = 0
             yield original
