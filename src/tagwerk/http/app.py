@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -36,6 +36,9 @@ _COLLECT = 256 * 1024
 
 _PIECE = 128 * 1024
 """Bytes of a streamed answer that are made at a time."""
+
+_STALLED_SECONDS = 120
+"""How long a client may take for one piece; it holds a snapshot, and the log of the database grows meanwhile."""
 
 THREADS = 16
 """Requests that are worked on at the same time; SQLite and the GIL gain nothing from more."""
@@ -106,7 +109,7 @@ class DavApp:
                 response = await loop.run_in_executor(self._threads, self._answer, scope, body, path)
         except TagwerkError as error:
             response = failures.response(error, realm=self._settings.auth.realm)
-        await self._send(response, scope, send)
+        await self._send(response, scope, receive, send)
 
     def _answer(self, scope: Scope, body: Body, path: str) -> Response:
         response = self._frame.handle(scope, body.read(), path)
@@ -114,7 +117,7 @@ class DavApp:
             return response
         return _collected(response, response.body)
 
-    async def _send(self, response: Response, scope: Scope, send: Send) -> None:
+    async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
         headers.setdefault("cache-control", "no-cache, private")
         headers["x-content-type-options"] = "nosniff"
@@ -132,16 +135,13 @@ class DavApp:
             await send(_start(response.status, headers))
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
             return
-        parts = self._pieces(response)
         if gzip:
             headers["content-encoding"] = "gzip"
-            parts = compressed(parts)
-        await send(_start(response.status, headers))
-        async for part in parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        async with contextlib.aclosing(self._pieces(response)) as pieces:
+            await send(_start(response.status, headers))
+            await _stream(compressed(pieces) if gzip else pieces, receive, send)
 
-    async def _pieces(self, response: Response) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: Response) -> AsyncGenerator[bytes, None]:
         """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
         body: Any = response.body
         loop = asyncio.get_running_loop()
@@ -149,9 +149,8 @@ class DavApp:
             while part := await loop.run_in_executor(self._threads, _gathered, body):
                 yield part
         finally:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # the thread may still be at work when the client has gone
+            # ValueError: the thread is still at work on it.
+            with contextlib.suppress(RuntimeError, ValueError):
                 close_body(body)
 
 
@@ -203,6 +202,26 @@ def close_body(parts: object) -> None:
     close = getattr(parts, "close", None)
     if close is not None:
         close()
+
+
+async def _stream(parts: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+    """Send what is made, as long as somebody takes it.
+
+    The server's `send` says nothing when the client has gone; only `receive` does.  An
+    answer that ends early is cut off, so that nobody takes it for a whole one.
+    """
+    gone = asyncio.ensure_future(receive())
+    try:
+        async for part in parts:
+            if gone.done():
+                return
+            message = {"type": "http.response.body", "body": part, "more_body": True}
+            await asyncio.wait_for(send(message), _STALLED_SECONDS)
+        await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        log.warning("A client took nothing for %d seconds; its answer was cut off.", _STALLED_SECONDS)
+    finally:
+        gone.cancel()
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:
