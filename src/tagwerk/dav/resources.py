@@ -121,6 +121,8 @@ class Context:
     def dead_properties(self, resource: Resource) -> dict[str, str]:
         """The values that clients set on `resource`, by Clark name; read once a request."""
         if isinstance(resource, Home):
+            if resource.where is not Where.HOME:
+                return {}  # What somebody's clients remember there is not for others.
             key: object = resource.principal.id
         elif isinstance(resource, CollectionResource):
             key = resource.binding.id
