@@ -276,3 +276,9 @@ def test_all_properties_or_all_components_may_be_asked_for() -> None:
     assert "VALARM" not in select(cal, properties)
     assert "SUMMARY" not in select(cal, components)
     assert "TRIGGER" in select(cal, components)
+
+
+def test_what_has_no_instances_stays_as_it_is() -> None:
+    cal = calendar("FREEBUSY:20260101T100000Z/PT1H", kind="VFREEBUSY")
+
+    assert expand(cal, 0, 1, zone=UTC) == serialize(cal)

@@ -247,3 +247,11 @@ def test_a_span_without_length_counts_by_its_start() -> None:
         assert not spans_overlap(packed, 39, 40)
         assert not spans_overlap(packed, 41, 42)
         assert list(iter_spans(packed, 40, 41)) == [(40, 40)]
+
+
+@pytest.mark.parametrize("lines", ["DTSTART:soon", "DTSTART:20260101T100000Z RRULE:FREQ=SECONDLY"])
+def test_offered_time_must_be_readable_too(lines: str) -> None:
+    body = "BEGIN:AVAILABLE UID:2 " + lines + " END:AVAILABLE"
+
+    with pytest.raises(InvalidTime):
+        known(calendar(body, kind="VAVAILABILITY"))

@@ -333,3 +333,20 @@ DAY = TimeRange(0, 86_400)
 )
 def test_what_columns_can_decide_is_told_beforehand(wanted: CompFilter, expected: Prefilter) -> None:
     assert prefilter(wanted) == expected
+
+
+def test_an_override_is_found_behind_an_endless_series() -> None:
+    cal = calendar(
+        "DTSTART:20260101T100000Z RRULE:FREQ=HOURLY",
+        "RECURRENCE-ID:20260102T100000Z DTSTART:20400102T120000Z SUMMARY:special",
+    )
+    special = PropFilter("SUMMARY", text=text("special"))
+
+    assert holds(cal, of("VEVENT", time_range=span("20260102", ""), props=(special,)))
+
+
+def test_an_object_that_cannot_be_read_is_at_no_time() -> None:
+    cal = calendar("DTSTART:soon SUMMARY:x")
+
+    assert not holds(cal, of("VEVENT", time_range=TimeRange()))
+    assert holds(cal, of("VEVENT", props=(PropFilter("SUMMARY"),)))

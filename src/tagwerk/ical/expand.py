@@ -12,7 +12,7 @@ from typing import Final
 from tagwerk.contentline import Component, Line, fold, serialize
 from tagwerk.ical.occurrences import MAX_INSTANCES, Found, found, undated
 from tagwerk.ical.rrule import RunawayRule
-from tagwerk.ical.schedule import all_series
+from tagwerk.ical.schedule import SCHEDULED, all_series
 from tagwerk.ical.series import Override, Series, recurrence_id
 from tagwerk.ical.timing import Timing, overlaps, read_period
 from tagwerk.ical.values import (
@@ -55,12 +55,15 @@ def expand(
     """The instances that overlap the range as components of their own, None if there are none (9.6.5).
 
     Times with a zone are in UTC, floating times and dates stay; there is no recurrence and
-    no VTIMEZONE left.  Every instance of a recurring object has a RECURRENCE-ID.
+    no VTIMEZONE left.  Every instance of a recurring object has a RECURRENCE-ID.  Objects
+    that have no instances, like VFREEBUSY, stay as they are.
 
     Raises:
         TimeError: the object has dates that cannot be read.
         RunawayRule: there are more than `limit` instances.
     """
+    if not any(child.name in SCHEDULED for child in calendar.children):
+        return serialize(calendar)
     zones = Zones(calendar, zone)
     parts: list[str] = []
     for series in all_series(calendar.children, zones):

@@ -14,10 +14,10 @@ from tagwerk.errors import CALDAV, InvalidCalendar
 from tagwerk.ical.occurrences import bounds
 from tagwerk.ical.occurrences import spans as spans_of
 from tagwerk.ical.rrule import Rule, RunawayRule, UnsupportedRule
-from tagwerk.ical.schedule import all_series
+from tagwerk.ical.schedule import all_series, offers
 from tagwerk.ical.series import Series
 from tagwerk.ical.spans import pack_spans
-from tagwerk.ical.timing import TimeError
+from tagwerk.ical.timing import TimeError, time_lines, timing
 from tagwerk.ical.values import DAY, clamped
 from tagwerk.ical.zones import Zones
 from tagwerk.model import ALWAYS, FOREVER, Busy, Facts
@@ -60,8 +60,11 @@ def facts(calendar: Component, *, now: int) -> Facts:
         raise InvalidTime("there is nothing in the calendar object")
     uid = main.first("UID")
     name, uid_text = main.name, "" if uid is None else uid.text.strip()
+    zones = Zones(calendar, UTC)
     try:
-        series = all_series(calendar.children, Zones(calendar, UTC))
+        series = all_series(calendar.children, zones)
+        if name == "VAVAILABILITY":
+            _check_availability(calendar, zones)
     except TimeError as error:
         condition = CALDAV + "supported-rscale" if isinstance(error.__cause__, UnsupportedRule) else ""
         raise InvalidTime(str(error), index=error.index, condition=condition) from error
@@ -90,6 +93,15 @@ def facts(calendar: Component, *, now: int) -> Facts:
         spans_from=since,
         spans_until=until,
     )
+
+
+def _check_availability(calendar: Component, zones: Zones) -> None:
+    for child in calendar.children:
+        if child.name == "VAVAILABILITY":
+            timing(child, time_lines(child), zones)
+            for series in offers(child, zones):
+                if series.rules or series.dates:
+                    _check_size(series)
 
 
 def busy_of(component: Component) -> Busy:

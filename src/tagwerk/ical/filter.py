@@ -15,6 +15,7 @@ from tagwerk.collation import TextMatch, casemap
 from tagwerk.contentline import Component, Line
 from tagwerk.ical.alarms import alarms, rings
 from tagwerk.ical.occurrences import Instance, instances
+from tagwerk.ical.rrule import RunawayRule
 from tagwerk.ical.schedule import SCHEDULED
 from tagwerk.ical.timing import TimeError, read_period, time_lines, timing
 from tagwerk.ical.values import read_moment
@@ -84,11 +85,8 @@ class Prefilter:
 def matches(calendar: Component, wanted: CompFilter, *, zone: tzinfo) -> bool:
     """Whether the VCALENDAR `calendar` matches `wanted`, the filter for VCALENDAR.
 
-    `zone` is where floating and all-day times are (RFC 4791 7.3).
-
-    Raises:
-        TimeError: the filter asks for a time, and the object has dates that cannot be read.
-        RunawayRule: it has too many instances to find out.
+    `zone` is where floating and all-day times are (RFC 4791 7.3).  What has dates that
+    cannot be read, or so many instances that it cannot be found out, is at no time.
     """
     if wanted.name.upper() != calendar.name:
         return wanted.is_not_defined
@@ -142,24 +140,11 @@ class _Scope:
     zone: tzinfo
 
     def instances(self, wanted: list[Component], start: int, end: int) -> Iterator[Instance]:
-        """The instances that `wanted` describe, components of one kind."""
-        chosen = {id(component) for component in wanted}
-        calendar = self.calendar
-        if all(_is_placed(component) for component in wanted):
-            # No need to walk a series without end in search of what stands beside it.
-            calendar = Component(calendar.name, calendar.index)
-            calendar.lines = self.calendar.lines
-            zones = [child for child in self.calendar.children if child.name == "VTIMEZONE"]
-            calendar.children = [*zones, *wanted]
-        for found in instances(calendar, start, end, zone=self.zone):
-            if id(found.component) in chosen:
-                yield found
-
-
-def _is_placed(component: Component) -> bool:
-    """Whether it is the override of one instance, which is where it says, whatever the series does."""
-    line = component.first("RECURRENCE-ID")
-    return line is not None and not line.param("RANGE")
+        """The instances that `wanted` describe."""
+        try:
+            yield from instances(self.calendar, start, end, zone=self.zone, only=wanted)
+        except (TimeError, RunawayRule):
+            return  # one object must not make a whole report fail
 
 
 def _has(scope: _Scope, component: Component, wanted: CompFilter) -> bool:

@@ -11,8 +11,7 @@ from typing import Final
 from tagwerk.contentline import Component, fold
 from tagwerk.ical.facts import busy_of
 from tagwerk.ical.occurrences import found, instances
-from tagwerk.ical.schedule import one_series
-from tagwerk.ical.series import Series
+from tagwerk.ical.schedule import offers
 from tagwerk.ical.spans import iter_spans
 from tagwerk.ical.timing import read_period, time_lines, timing
 from tagwerk.ical.values import show_utc
@@ -187,21 +186,9 @@ def _covered(component: Component, zones: Zones, start: int, end: int) -> tuple[
 
 def _offered(component: Component, zones: Zones, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """The instances of AVAILABLE, inside `span`."""
-    groups: dict[str, list[Component]] = {}
-    for child in component.children:
-        if child.name == "AVAILABLE":
-            groups.setdefault(child.value("UID").strip() or str(child.index), []).append(child)
-    for group in groups.values():
-        for series in _series(group, zones):
-            for first, last, *_ in found(series, *span):
-                yield max(first, span[0]), min(last, span[1])
-
-
-def _series(group: list[Component], zones: Zones) -> Iterator[Series]:
-    masters = [component for component in group if component.first("RECURRENCE-ID") is None]
-    for other in masters[1:]:
-        yield one_series([other], zones)
-    yield one_series([component for component in group if component not in masters[1:]], zones)
+    for series in offers(component, zones):
+        for first, last, *_ in found(series, *span):
+            yield max(first, span[0]), min(last, span[1])
 
 
 def _minus(periods: list[BusyPeriod], removed: list[tuple[int, int]]) -> list[BusyPeriod]:

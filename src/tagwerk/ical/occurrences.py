@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -48,12 +48,15 @@ Found = tuple[int, int, datetime, Timing, datetime, Component]
 """Start, end, local start, timing, original local start, component."""
 
 
-def instances(calendar: Component, start: int, end: int, *, zone: tzinfo) -> Iterator[Instance]:
+def instances(
+    calendar: Component, start: int, end: int, *, zone: tzinfo, only: Collection[Component] | None = None
+) -> Iterator[Instance]:
     """The instances that overlap the range from `start` to `end` as RFC 4791 9.9 has it.
 
     Instances of one series come in the order of their original times, overrides after
     them.  `zone` is where floating times are.  `ALWAYS` and `FOREVER` leave a side open.
     A VTODO without any date is one instance from ALWAYS to FOREVER, if it matches at all.
+    `only` are the components whose instances are wanted; the others then cost nothing.
 
     Raises:
         TimeError: the object has dates that cannot be read.
@@ -61,29 +64,41 @@ def instances(calendar: Component, start: int, end: int, *, zone: tzinfo) -> Ite
     """
     zones = Zones(calendar, zone)
     for each in all_series(calendar.children, zones):
-        for begin, finish, local, when, original, component in found(each, start, end):
+        for begin, finish, local, when, original, component in found(each, start, end, only=only):
             name = recurrence_id(each, original)
             moment = when.moment
             yield Instance(begin, finish, when.floating, moment.all_day, name, component, local, when.zone)
-        if each.timing is None and each.master is not None and undated(each.master, start, end, zones):
+        if (
+            each.timing is None
+            and each.master is not None
+            and _wanted(each.master, only)
+            and undated(each.master, start, end, zones)
+        ):
             yield Instance(ALWAYS, FOREVER, False, False, None, each.master, datetime.min, zone)
 
 
-def found(series: Series, start: int, end: int) -> Iterator[Found]:
-    """The dated instances of `series` that overlap the range, as plain tuples.
+def found(
+    series: Series, start: int, end: int, *, only: Collection[Component] | None = None
+) -> Iterator[Found]:
+    """The dated instances of `series` that overlap the range, as plain tuples; `only` as for `instances`.
 
     Raises:
         RunawayRule: there are more than `MAX_INSTANCES`.
     """
     if series.timing is not None and series.master is not None:
         if series.recurring:
-            yield from _from_master(series, series.timing, series.master, start, end)
-        elif series.timing.moment.local not in series.excluded:
+            yield from _from_master(series, series.timing, series.master, (start, end), only)
+        elif _wanted(series.master, only) and series.timing.moment.local not in series.excluded:
             local = series.timing.moment.local
             yield from _placed(series.timing, local, local, series.master, start, end)
     for override in series.overrides.values():
-        local = override.timing.moment.local
-        yield from _placed(override.timing, local, override.original, override.component, start, end)
+        if _wanted(override.component, only):
+            local = override.timing.moment.local
+            yield from _placed(override.timing, local, override.original, override.component, start, end)
+
+
+def _wanted(component: Component, only: Collection[Component] | None) -> bool:
+    return only is None or any(component is one for one in only)
 
 
 def spans(series: Series, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
@@ -141,9 +156,18 @@ def _placed(
         yield begin, finish, local, when, original, component
 
 
-def _from_master(series: Series, when: Timing, master: Component, start: int, end: int) -> Iterator[Found]:
+def _from_master(
+    series: Series,
+    when: Timing,
+    master: Component,
+    span: tuple[int, int],
+    only: Collection[Component] | None,
+) -> Iterator[Found]:
+    start, end = span
     examined = 0
     for low, high, override in segments(series, when, start, end):
+        if not _wanted(master if override is None else override.component, only):
+            continue
         for original in originals(series, low, high):
             examined += 1
             if examined > MAX_INSTANCES:
@@ -155,7 +179,7 @@ def _from_master(series: Series, when: Timing, master: Component, start: int, en
                 yield from _placed(override.timing, local, original, override.component, start, end)
             elif original not in series.lengths:
                 yield from _placed(when, original, original, master, start, end)
-    for original, seconds in series.lengths.items():
+    for original, seconds in series.lengths.items() if _wanted(master, only) else ():
         if original not in series.overrides and not (series.ranges and original > series.ranges[0].original):
             begin = to_instant(original, when.zone)
             is_there = any(originals(series, original, clamped(original, 1)))

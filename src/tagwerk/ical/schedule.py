@@ -33,11 +33,24 @@ def all_series(components: Iterable[Component], zones: Zones) -> list[Series]:
     Raises:
         TimeError: a date, duration or rule cannot be read.
     """
-    groups: dict[tuple[str, str], list[Component]] = {}
     chosen = [component for component in components if component.name in SCHEDULED]
     if len(chosen) == 1:
         return [one_series(chosen, zones)]
-    for component in chosen:
+    return _grouped(chosen, zones)
+
+
+def offers(availability: Component, zones: Zones) -> list[Series]:
+    """The series of the AVAILABLE components in a VAVAILABILITY (RFC 7953 3.1).
+
+    Raises:
+        TimeError: a date, duration or rule cannot be read.
+    """
+    return _grouped([child for child in availability.children if child.name == "AVAILABLE"], zones)
+
+
+def _grouped(components: list[Component], zones: Zones) -> list[Series]:
+    groups: dict[tuple[str, str], list[Component]] = {}
+    for component in components:
         groups.setdefault((component.name, component.value("UID").strip()), []).append(component)
     made: list[Series] = []
     for group in groups.values():
