@@ -10,6 +10,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from davclient import NS as ALL_NS
 from davsamples import event
 from tagwerk.dav import expand_property, multistatus
 
@@ -179,3 +180,30 @@ def test_a_language_is_an_attribute_and_nothing_else(dav, calendar):
     )
 
     assert '<D:displayname xml:lang="de">Büro</D:displayname>'.encode() in answer.body
+
+
+def test_free_busy_does_not_take_a_runaway_for_free_time(dav, calendar):
+    dav.put(calendar + "a.ics", event("a", more="RRULE:FREQ=DAILY"))
+
+    answer = dav(
+        "REPORT",
+        calendar,
+        f'<C:free-busy-query {ALL_NS}><C:time-range start="00010101T000000Z" end="99991231T235959Z"/></C:free-busy-query>',
+    )
+
+    assert (answer.status, answer.condition) == (403, "{DAV:}number-of-matches-within-limits")
+
+
+def test_an_expansion_of_everything_is_answered_in_bounded_time(dav, calendar):
+    dav.put(calendar + "a.ics", event("a", more="RRULE:FREQ=DAILY"))
+    begun = time.perf_counter()
+
+    answer = dav(
+        "REPORT",
+        calendar,
+        f'<C:calendar-query {ALL_NS}><D:prop><C:calendar-data><C:expand start="00010101T000000Z" end="99991231T235959Z"/>'
+        '</C:calendar-data></D:prop><C:filter><C:comp-filter name="VCALENDAR"/></C:filter></C:calendar-query>',
+    )
+
+    assert b"RRULE" in answer.body
+    assert time.perf_counter() - begun < 3

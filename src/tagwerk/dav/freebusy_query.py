@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import tzinfo
+from itertools import islice
 from xml.etree.ElementTree import Element
 
 from tagwerk.contentline import Component, parse
@@ -13,15 +14,19 @@ from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where, collections_in
 from tagwerk.dav.zones import zone_of
-from tagwerk.errors import CALDAV, InvalidXml
+from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
 from tagwerk.ical.filter import TimeRange
 from tagwerk.ical.freebusy import BusyPeriod, busy_periods, busy_spans, merge, render, unavailable
+from tagwerk.ical.rrule import RunawayRule
 from tagwerk.model import Busy
 from tagwerk.store.objects import Candidate, candidates, objects_named
 
 feature = Feature("RFC 4791 free-busy-query")
 
 log = logging.getLogger(__name__)
+
+MAX_PERIODS = 100_000
+"""Busy periods, before they are merged, that one answer is made of."""
 
 _OPAQUE = "<C:opaque/>"
 TRANSPARENCY = CALDAV + "schedule-calendar-transp"
@@ -39,11 +44,18 @@ def free_busy_query(context: Context, resource: Resource, root: Element) -> Resp
     else:
         assert isinstance(resource, CollectionResource)
         places = [resource]
-    periods = [
+    found = (
         period for place in places for period in busy_in(context, place, span, zone_of(context, root, place))
-    ]
+    )
+    periods = list(islice(found, MAX_PERIODS + 1))
+    if len(periods) > MAX_PERIODS:
+        raise _too_many(f"There are over {MAX_PERIODS} periods of busy time in this range; ask for less.")
     body = render(merge(periods), span.start, span.end, dtstamp=context.now)
     return Response(200, {"Content-Type": "text/calendar; charset=utf-8"}, body)
+
+
+def _too_many(sentence: str) -> Refused:
+    return Refused(sentence, condition=DAV + "number-of-matches-within-limits")
 
 
 def _counts(context: Context, place: CollectionResource) -> bool:
@@ -56,7 +68,12 @@ def _counts(context: Context, place: CollectionResource) -> bool:
 def busy_in(
     context: Context, place: CollectionResource, span: TimeRange, zone: tzinfo
 ) -> Iterator[BusyPeriod]:
-    """The busy time in a calendar; most of it is read from columns."""
+    """The busy time in a calendar; most of it is read from columns.
+
+    Raises:
+        Refused: an object has more instances in the range than can be counted: to leave
+            it out would show somebody as free.
+    """
     collection = place.binding.collection.id
     unread: list[str] = []
     for found in candidates(context.txn, collection, component=None, start=span.start, end=span.end):
@@ -74,9 +91,16 @@ def busy_in(
             continue
         try:
             yield from list(busy_periods(calendar, span.start, span.end, zone=zone))
+        except RunawayRule as error:
+            raise _too_many(f"{place.href}{stored.name}: {error}; ask for a shorter range.") from error
         except ValueError as error:
             log.warning("%s%s does not count for free-busy: %s", place.href, stored.name, error)
-    yield from unavailable(available, span.start, span.end, zone=zone)
+    try:
+        yield from unavailable(available, span.start, span.end, zone=zone)
+    except RunawayRule as error:
+        raise _too_many(f"{place.href}: {error}; ask for a shorter range.") from error
+    except ValueError as error:
+        log.warning("The VAVAILABILITY in %s does not count for free-busy: %s", place.href, error)
 
 
 def _columns_suffice(found: Candidate, span: TimeRange) -> bool:

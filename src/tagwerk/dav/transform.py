@@ -22,6 +22,9 @@ ADDRESS_DATA = CARDDAV + "address-data"
 
 _NOTHING = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Tagwerk//Tagwerk//EN\r\nEND:VCALENDAR\r\n"
 
+MAX_EXPANDED = 20_000
+"""Instances of one object that are written out: half a century of days; more cost seconds."""
+
 Step = Callable[[Component], str]
 
 
@@ -88,7 +91,7 @@ def _steps(node: Element, zone: tzinfo) -> list[Step]:
 def _expander(span: TimeRange, zone: tzinfo) -> Step:
     def step(calendar: Component) -> str:
         try:
-            expanded = expand(calendar, span.start, span.end, zone=zone)
+            expanded = expand(calendar, span.start, span.end, zone=zone, limit=MAX_EXPANDED)
         except ValueError:
             # An object with dates that nobody can read, or too many instances, is given as it is.
             return serialize(calendar)
