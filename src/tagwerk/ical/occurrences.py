@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -113,10 +114,14 @@ def spans(series: Series, start: int, end: int, *, limit: int) -> list[tuple[int
     ):
         return [item[:2] for item in islice(found(series, start, end), limit)]
     low, high = window(when, 0, start, end)
-    starts: Iterable[datetime] = islice(originals(series, low, high), limit)
+    starts = list(islice(originals(series, low, high), limit))
     if series.overrides:
         starts = [original for original in starts if original not in series.overrides]
-    made = [span for span in _spans(starts, when) if overlaps(Shape.SPAN, span, start, end)]
+    made = [
+        (first, last)
+        for first, last in _spans(starts, when)
+        if first < end and (last > start or first == last == start)
+    ]
     for override in series.overrides.values():
         local = override.timing.moment.local
         placed = _placed(override.timing, local, override.original, override.component, start, end)
@@ -124,27 +129,32 @@ def spans(series: Series, start: int, end: int, *, limit: int) -> list[tuple[int
     return made
 
 
-def _spans(starts: Iterable[datetime], when: Timing) -> Iterator[tuple[int, int]]:
-    zone, days, seconds = when.zone, when.days, when.seconds
-    steady = zone is UTC or isinstance(zone, ZoneInfo)
-    known_until, offset = datetime.min, 0
-    for original in starts:
-        since = original - EPOCH
-        wall = since.days * DAY + since.seconds
-        if original < known_until:
-            begin = wall - offset
+def _spans(starts: list[datetime], when: Timing) -> list[tuple[int, int]]:
+    """Start and end of instances of a VEVENT, whose local starts are sorted."""
+    zone, length = when.zone, when.days * DAY + when.seconds
+    if zone is UTC:
+        return [(wall, wall + length) for wall in map(_wall, starts)]
+    made: list[tuple[int, int]] = []
+    place = 0
+    while place < len(starts):
+        local = starts[place]
+        begin = to_instant(local, zone)
+        offset = _wall(local) - begin
+        later = clamped(local, _STEADY)
+        end = place + 1
+        # No zone of the world changes its clock twice within so few days.
+        if isinstance(zone, ZoneInfo) and _wall(later) - to_instant(later, zone) == offset:
+            end = max(end, bisect_left(starts, clamped(later, -length), place))
+            made += [(wall - offset, wall - offset + length) for wall in map(_wall, starts[place:end])]
         else:
-            begin = to_instant(original, zone)
-            # No zone changes its clock twice within so few days.
-            later = clamped(original, _STEADY)
-            if steady and to_instant(later, zone) - begin == (later - original).total_seconds():
-                known_until, offset = clamped(later, -days * DAY), wall - begin
-        if not days and not (when.floating and zone is not UTC):
-            yield begin, begin + seconds
-        elif days and original < known_until:
-            yield begin, begin + days * DAY + seconds
-        else:
-            yield begin, when.end(original, begin)
+            made.append((begin, when.end(local, begin)))
+        place = end
+    return made
+
+
+def _wall(local: datetime) -> int:
+    since = local - EPOCH
+    return since.days * DAY + since.seconds
 
 
 def _placed(
