@@ -20,6 +20,7 @@ from tagwerk.cli.invocation import Invocation, common_options, pass_invocation
 from tagwerk.cli.logs import configure
 from tagwerk.cli.upkeep import upkeep
 from tagwerk.errors import ConfigurationError, TagwerkError
+from tagwerk.http.protocol import BoundedProtocol
 from tagwerk.options import TAGWERK
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
@@ -133,6 +134,8 @@ class _Server(uvicorn.Server):
 def _run(application: Any, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
     config = uvicorn.Config(
         application,
+        http=BoundedProtocol,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
