@@ -203,3 +203,16 @@ def test_homes_cannot_be_moved_or_overwritten(dav, calendar):
     assert dav.move("/anna/", "/anna/x/").status in (403, 405)
     assert dav.move(calendar, "/anna/").status == 403
     assert dav.propfind(calendar, DAV + "resourcetype").only()
+
+
+def test_a_calendar_does_not_replace_an_address_book(dav, calendar, book):
+    answer = dav.move(calendar, book)
+
+    assert answer.status == 403
+    assert dav.propfind(calendar, DAV + "resourcetype").only()
+    assert dav.propfind(book, DAV + "resourcetype").only()
+
+
+@pytest.mark.parametrize("depth", ["1", "x"])
+def test_a_collection_is_copied_with_depth_0_or_infinity(dav, calendar, depth):
+    assert dav.copy(calendar, calendar[:-1] + "-copy/", Depth=depth).status == 400

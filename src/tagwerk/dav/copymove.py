@@ -160,12 +160,17 @@ def _transfer_collection(
     conditions.check(context.request, collection_etag(source), modified=source.binding.collection.modified)
     existing = find_binding_of(context.txn, home.principal.id, to[1])
     _overwrites(context, exists=existing is not None)
+    if existing is not None and existing.collection.kind is not source.binding.collection.kind:
+        raise Refused("A calendar replaces a calendar only, and an address book an address book.")
+    depth = context.request.header("depth", "infinity").strip().lower()
+    if not moving and depth not in ("0", "infinity"):
+        raise InvalidRequest(f"Depth of COPY is 0 or infinity, not {depth[:20]!r}.")
     if existing is not None:
         delete_collection(context.txn, existing.collection.id)
     if moving:
         rename_binding(context.txn, source.binding, name=to[1])
     else:
-        empty = context.request.header("depth", "infinity").strip() == "0"
+        empty = depth == "0"
         if not empty:
             quota.check(context, home.principal.id, more=source.binding.collection.bytes)
         copy_collection(context.txn, source.binding, name=to[1], now=context.now, with_objects=not empty)
