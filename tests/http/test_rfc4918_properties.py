@@ -288,3 +288,15 @@ def test_hrefs_are_percent_encoded_and_well_formed(dav, calendar):
     assert href.isascii()
     assert " " not in href
     assert dav.get(href).status == 200
+
+
+def test_a_minimal_answer_to_proppatch_is_none(dav, calendar):
+    """RFC 8144 2.2."""
+    body = f"<D:propertyupdate {NS}><D:set><D:prop>%s</D:prop></D:set></D:propertyupdate>"
+
+    done = dav("PROPPATCH", calendar, body % "<D:displayname>x</D:displayname>", Prefer="return=minimal")
+    failed = dav("PROPPATCH", calendar, body % "<D:getetag>x</D:getetag>", Prefer="return=minimal")
+
+    assert (done.status, done.body) == (204, b"")
+    assert done.headers["preference-applied"] == "return=minimal"
+    assert failed.status == 207

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import answer
+from tagwerk.dav.multistatus import answer, wants_minimal
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -42,6 +42,9 @@ def proppatch(context: Context) -> Response:
         stats = failed_propstats(list(changes), failures)
         return answer(iter([f"<D:response>{xml.href(resource.href)}{stats}</D:response>\n"]))
     store(context, resource, changes, languages=xml.languages(root))
+    if wants_minimal(context.request):
+        # RFC 8144 2.2: where everything was done there is nothing to tell.
+        return Response(204, {"Preference-Applied": "return=minimal"})
     done = "".join(xml.tags(name)[2] for name in changes)
     stat = f"<D:propstat><D:prop>{done}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
     return answer(iter([f"<D:response>{xml.href(resource.href)}{stat}</D:response>\n"]))
