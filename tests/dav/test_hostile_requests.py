@@ -207,3 +207,16 @@ def test_an_expansion_of_everything_is_answered_in_bounded_time(dav, calendar):
 
     assert b"RRULE" in answer.body
     assert time.perf_counter() - begun < 3
+
+
+@pytest.mark.parametrize("place", ["/anna/work/", "/anna/"])
+def test_properties_hold_a_bounded_amount(dav, calendar, place):
+    def patch(number: int) -> int:
+        props = "".join(f"<X:p{number}-{each}>{'x' * 200_000}</X:p{number}-{each}>" for each in range(30))
+        body = f'<D:propertyupdate {NS} xmlns:X="urn:x"><D:set><D:prop>{props}</D:prop></D:set></D:propertyupdate>'
+        return dav("PROPPATCH", place, body).status
+
+    assert (patch(1), patch(2)) == (207, 507)
+    assert (
+        b"p2-1" not in dav("PROPFIND", place, f"<D:propfind {NS}><D:propname/></D:propfind>", Depth="0").body
+    )

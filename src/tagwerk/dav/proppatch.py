@@ -18,14 +18,22 @@ from tagwerk.dav.resources import (
     may_write,
     target,
 )
-from tagwerk.errors import DAV, InvalidXml, NeedPrivileges, Refused
+from tagwerk.errors import DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
 from tagwerk.store.collections import lock_collection, next_modseq
-from tagwerk.store.properties import set_collection_properties, set_principal_properties
+from tagwerk.store.properties import (
+    collection_properties_size,
+    principal_properties_size,
+    set_collection_properties,
+    set_principal_properties,
+)
 
 feature = Feature("RFC 4918 PROPPATCH")
 
 MAX_VALUE = 256 * 1024
 """Characters that one dead property may hold as XML."""
+
+MAX_VALUES = 8 * 1024 * 1024
+"""Characters that all properties of a collection and its objects may hold, or those of a principal."""
 
 PROTECTED = DAV + "cannot-modify-protected-property"
 
@@ -101,11 +109,13 @@ def store(
 
     Raises:
         NeedPrivileges: the user may not change the resource.
+        InsufficientStorage: there would be more than `MAX_VALUES`.
     """
     tagged = {xml.LANGUAGE_OF + name: languages.get(name) or None for name in changes}
     changes = changes | tagged
     if isinstance(resource, Home):
         set_principal_properties(context.txn, resource.principal.id, changes)
+        _check_size(principal_properties_size(context.txn, resource.principal.id))
         return
     if isinstance(resource, ObjectResource):
         binding, name = resource.parent.binding, resource.stored.name
@@ -116,7 +126,14 @@ def store(
         raise NeedPrivileges("You may not change the properties of this resource.")
     lock_collection(context.txn, binding.collection.id)
     set_collection_properties(context.txn, binding.collection.id, changes, object_name=name)
+    _check_size(collection_properties_size(context.txn, binding.collection.id))
     next_modseq(context.txn, binding.collection.id, now=context.now)
+
+
+def _check_size(size: int) -> None:
+    # They are no part of the quota, and come with every allprop.
+    if size > MAX_VALUES:
+        raise InsufficientStorage(f"The properties would hold {size} characters; {MAX_VALUES} are allowed.")
 
 
 def failed_propstats(others: list[str], failures: dict[str, Refused]) -> str:

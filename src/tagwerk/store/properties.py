@@ -60,6 +60,20 @@ def set_collection_properties(
             )
 
 
+def collection_properties_size(txn: Transaction, collection: CollectionId) -> int:
+    """Characters of all values of a collection and of the objects in it."""
+    row = txn.row("SELECT COALESCE(SUM(LENGTH(value)), 0) FROM property WHERE collection_id = ?", (collection,))
+    return int(row[0]) if row else 0
+
+
+def principal_properties_size(txn: Transaction, principal: PrincipalId) -> int:
+    """Characters of all values of a principal."""
+    row = txn.row(
+        "SELECT COALESCE(SUM(LENGTH(value)), 0) FROM principal_property WHERE principal_id = ?", (principal,)
+    )
+    return int(row[0]) if row else 0
+
+
 def principal_properties(txn: Transaction, principal: PrincipalId) -> dict[str, str]:
     """Values by Clark name."""
     return dict(txn.rows("SELECT name, value FROM principal_property WHERE principal_id = ?", (principal,)))
