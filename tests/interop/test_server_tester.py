@@ -12,11 +12,6 @@ pytestmark = pytest.mark.interop
 
 KNOWN = {
     "scheduling": "comes with a later version",
-    "principal-search": "caldav's request names properties outside of DAV:prop (RFC 3744 9.4)",
-    "principal-search.by-name": "the same",
-    "principal-search.by-name.self": "the same",
-    "principal-search.list-all": "caldav's request has no property-search, which RFC 3744 9.4 asks for",
-    "search.text.comp-type-optional": "a property filter under VCALENDAR is about VCALENDAR (RFC 4791 9.7.1)",
     "url.encode-at.identity": "@ and %40 name the same object, as clients expect",
     "url.encode-at.literal.principal": "cannot be probed: the user's name has no @ in it",
     "well-known": "cannot be probed on this host; see tests/http/test_rfc6764_discovery.py",

@@ -50,7 +50,7 @@ def supported_calendar_component_sets(context: Context, resource: Resource) -> s
     )
 
 
-@feature.live_property(CALDAV + "calendar-home-set", on=Where.HOME)
+@feature.live_property(CALDAV + "calendar-home-set", on=Where.ANYBODY)
 def calendar_home_set(context: Context, resource: Resource) -> str:
     """RFC 4791 6.2.1."""
     return xml.href(resource.href)

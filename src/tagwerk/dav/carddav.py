@@ -14,7 +14,7 @@ from tagwerk.errors import CARDDAV, Refused
 feature = Feature("RFC 6352", tokens=("addressbook",))
 
 
-@feature.live_property(CARDDAV + "addressbook-home-set", on=Where.HOME)
+@feature.live_property(CARDDAV + "addressbook-home-set", on=Where.ANYBODY)
 def addressbook_home_set(context: Context, resource: Resource) -> str:
     """RFC 6352 7.1.1."""
     return xml.href(resource.href)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 from tagwerk.collation import UNICODE, MatchType, TextMatch
@@ -30,6 +30,12 @@ from tagwerk.store.principals import groups_of, members_of, principal_by_id, pri
 feature = Feature("RFC 3744 principals", tokens=("access-control",))
 
 _CS = "{http://calendarserver.org/ns/}"
+_SEARCH_PARTS = {
+    "{DAV:}property-search",
+    "{DAV:}prop",
+    "{DAV:}allprop",
+    "{DAV:}apply-to-principal-collection-set",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +116,19 @@ def principal_search_property_set(context: Context, resource: Resource, root: El
 def principal_property_search(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 3744 9.4: caseless and by substring, or as `match-type` and `test` say (calendarserver.org).
 
-    Only those are found whom the user may look up.
+    Only those are found whom the user may look up.  Clients that ask for everybody send no
+    condition, and some name the properties they want beside DAV:prop instead of in it.
     """
     conditions = [_condition(node) for node in root.iterfind("{DAV:}property-search")]
-    if not conditions:
-        raise InvalidXml("A principal-property-search holds a property-search.")
     every = all if root.get("test", "allof") == "allof" else any
     asked = wanted(context.request, root)
+    beside = (node.tag for node in root if node.tag not in _SEARCH_PARTS)
+    asked = replace(asked, names=(*asked.names, *beside))
     found = (
         response_for(context, _shown_home(context, who), asked)
         for who in principals(context.txn)
         if (who.id == context.user.id or may_look_up(context, who))
-        and every(condition(who) for condition in conditions)
+        and (not conditions or every(condition(who) for condition in conditions))
     )
     return answer(limited(found, resource.href, most=context.settings.dav.max_results))
 

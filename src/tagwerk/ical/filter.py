@@ -97,7 +97,25 @@ def matches(calendar: Component, wanted: CompFilter, *, zone: tzinfo) -> bool:
         _in_range(scope, [child], wanted.time_range) for child in calendar.children
     ):
         return False
-    return _has(scope, calendar, wanted)
+    return _calendar_has(scope, wanted.props) and all(
+        _comp_matches(scope, calendar, comp) for comp in wanted.comps
+    )
+
+
+def _calendar_has(scope: _Scope, props: tuple[PropFilter, ...]) -> bool:
+    """Whether the VCALENDAR has the properties, or one component in it has those that it lacks.
+
+    By the letter (9.7.1) a filter in that of VCALENDAR is about VCALENDAR's own properties;
+    clients that search without naming a kind of component put SUMMARY there.
+    """
+    lacking = [prop for prop in props if not _prop_matches(scope, scope.calendar, prop)]
+    if any(prop.is_not_defined for prop in lacking):
+        return False
+    return not lacking or any(
+        all(_prop_matches(scope, child, prop) for prop in lacking)
+        for child in scope.calendar.children
+        if child.name != "VTIMEZONE"
+    )
 
 
 def prefilter(wanted: CompFilter) -> Prefilter:
