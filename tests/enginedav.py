@@ -20,6 +20,7 @@ from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.collections import create_collection
 from tagwerk.store.principals import add_principal, principal_by_name
+from tagwerk.store.sqlite import SqliteEngine
 
 NOW = 1_770_000_000
 """2026-02-02T02:40:00Z: what the clock of these tests shows first."""
@@ -112,6 +113,9 @@ def new_world(folder: Path) -> Iterator[World]:
     """An empty database in a folder."""
     settings = configuration.load(None, data=folder, environ={})
     store = open_engine(f"sqlite://{folder / 'tagwerk.sqlite'}")
+    assert isinstance(store, SqliteEngine)
+    # What is committed here need not survive a power cut, and thousands of commits wait for no disk.
+    store._writer.execute("PRAGMA synchronous = OFF")
     try:
         yield World(store, settings)
     finally:
