@@ -60,7 +60,7 @@ def laptop(tmp_path: Path, server: ServerProcess, account: Dav) -> Machine:
     for folder in ("calendars", "contacts"):
         (home / folder).mkdir(parents=True)
     assert account.user is not None
-    machine = Machine(home, program("vdirsyncer", home), server, account.user)
+    machine = Machine(home, program("vdirsyncer", home), server.url, account.user)
     machine("discover")
     machine.sync()
     return machine

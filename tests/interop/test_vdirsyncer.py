@@ -60,13 +60,13 @@ password = "secret"
 class Machine:
     """A computer with vdirsyncer on it."""
 
-    def __init__(self, home: Path, vdirsyncer: Program, server: ServerProcess, user: str) -> None:
-        self.home, self._vdirsyncer, self._server, self._user = home, vdirsyncer, server, user
+    def __init__(self, home: Path, vdirsyncer: Program, url: str, user: str) -> None:
+        self.home, self._vdirsyncer, self._url, self._user = home, vdirsyncer, url, user
         self.configure()
 
     def configure(self, resolution: str = "") -> None:
         line = f'conflict_resolution = "{resolution}"' if resolution else ""
-        text = CONFIG.format(home=self.home, url=self._server.url, user=self._user, resolution=line)
+        text = CONFIG.format(home=self.home, url=self._url, user=self._user, resolution=line)
         (self.home / "config").write_text(text)
 
     def __call__(self, *arguments: str, check: bool = True):
@@ -96,7 +96,7 @@ def machine(tmp_path: Path, server: ServerProcess, account: Dav) -> Callable[[st
         for folder in ("calendars", "contacts"):
             (home / folder).mkdir(parents=True)
         assert account.user is not None
-        made = Machine(home, program("vdirsyncer", home), server, account.user)
+        made = Machine(home, program("vdirsyncer", home), server.url, account.user)
         made("discover")
         return made
 
