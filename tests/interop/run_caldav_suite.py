@@ -38,10 +38,8 @@ test-servers:
     features:
       scheduling: {{support: unsupported}}
       scheduling.calendar-user-address-set: {{support: full}}
-      principal-search: {{support: unsupported}}
 """
-"""What is said about this server: that it does not schedule yet, and that principals are not
-found by the requests of this client, which do not follow RFC 3744 9.4."""
+"""What is said about this server: that it does not schedule yet."""
 
 FILES = ("test_caldav.py", "test_async_integration.py")
 """The tests that talk to a server; the others are about the client alone."""
