@@ -44,7 +44,8 @@ test-servers:
 FILES = ("test_caldav.py", "test_async_integration.py")
 """The tests that talk to a server; the others are about the client alone."""
 
-OPTIONS = ("-o", "asyncio_default_fixture_loop_scope=function")
+# The suite calls a function that caldav itself has deprecated.
+OPTIONS = ("-o", "asyncio_default_fixture_loop_scope=function", "-W", "default::DeprecationWarning")
 
 LEFT_OUT = {
     "testAutoEmbeddedServer": "is about the Xandikos that the suite starts itself",
