@@ -104,9 +104,9 @@ def main() -> None:
                 print(f"\n== {server.name} is left out: {missing}")
             else:
                 results[server.name] = measure(server, arguments, folder)
+            if arguments.json:
+                arguments.json.write_text(json.dumps(results, indent=1))
     print("\n" + table(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ class Cyrus(Server):
         raise SystemExit(f"Cyrus does not answer; see {self.folder / 'log'}")
 
 
-SERVERS: tuple[type[Server], ...] = (Tagwerk, Radicale, Xandikos, Cyrus)
+SERVERS: tuple[type[Server], ...] = (Tagwerk, Cyrus, Xandikos, Radicale)
 
 
 def free_port() -> int:
