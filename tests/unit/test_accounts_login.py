@@ -9,8 +9,9 @@ import unicodedata
 import pytest
 
 from tagwerk.accounts import passwords
-from tagwerk.accounts.login import Authenticator, _Memory
+from tagwerk.accounts.login import PENDING, Authenticator, _Memory
 from tagwerk.accounts.users import add_user, remove_user
+from tagwerk.errors import Unavailable
 from tagwerk.store import credentials, open_engine
 from tagwerk.store.principals import principal_by_name
 
@@ -213,3 +214,28 @@ def test_a_disabled_user_is_refused(engine, authenticator):
         txn.execute("UPDATE principal SET state = 'disabled'")
 
     assert authenticator.login("anna", "secret") is None
+
+
+def test_who_guesses_passwords_does_not_take_every_thread(authenticator, monkeypatch):
+    """RFC 9110 15.6.4: the rest is told to come back, and those who are known are not kept waiting."""
+    authenticator.login("anna", "secret")
+    let_go = threading.Event()
+    monkeypatch.setattr(passwords, "verify", lambda hash, password: not let_go.wait(20))
+    guesses = [
+        threading.Thread(target=authenticator.login, args=("anna", f"guess {number}"))
+        for number in range(PENDING)
+    ]
+    for each in guesses:
+        each.start()
+    while len(authenticator._pending) < PENDING:
+        time.sleep(0.01)
+
+    with pytest.raises(Unavailable):
+        authenticator.login("anna", "one more")
+    known = authenticator.login("anna", "secret")
+    let_go.set()
+    for each in guesses:
+        each.join()
+
+    assert known == "anna"
+    assert authenticator.login("anna", "one more") is None

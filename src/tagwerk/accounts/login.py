@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 import unicodedata
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -35,6 +35,9 @@ REFUSED_SECONDS = 60
 
 COMPUTATIONS = 2
 """Hashes computed at the same time; each takes 64 MiB."""
+
+PENDING = 12
+"""Different logins that are verified or wait for it: the server has more threads, for those who are known."""
 
 WAIT_SECONDS = 20.0
 """How long somebody waits for one of them."""
@@ -58,6 +61,8 @@ class Authenticator:
         self._accepted = _Memory(cache_seconds, cache_entries)
         self._refused = _Memory(min(cache_seconds, REFUSED_SECONDS), cache_entries)
         self._slots = threading.BoundedSemaphore(computations)
+        self._pending: Counter[bytes] = Counter()
+        self._pending_lock = threading.Lock()
         # An unknown name is compared with it and takes as long as a wrong password.
         self._nobody = passwords.nobodys_hash()
 
@@ -99,7 +104,7 @@ class Authenticator:
         key = self._key(hash, name, password)
         if self._refused.holds(key):
             return False
-        with self._computation():
+        with self._one_of_few(key), self._computation():
             # Several requests of one client begin together; the first has the answer for all.
             if self._accepted.holds(key):
                 return True
@@ -108,6 +113,21 @@ class Authenticator:
             verified = passwords.verify(hash, password)
         (self._accepted if verified else self._refused).add(key)
         return verified
+
+    @contextmanager
+    def _one_of_few(self, key: bytes) -> Iterator[None]:
+        """Somebody who guesses passwords must not take every thread; requests of one login count once."""
+        with self._pending_lock:
+            if key not in self._pending and len(self._pending) >= PENDING:
+                raise Unavailable("Too many passwords are being verified; try again in a moment.")
+            self._pending[key] += 1
+        try:
+            yield
+        finally:
+            with self._pending_lock:
+                self._pending[key] -= 1
+                if not self._pending[key]:
+                    del self._pending[key]
 
     @contextmanager
     def _computation(self) -> Iterator[None]:
