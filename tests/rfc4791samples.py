@@ -155,7 +155,9 @@ END:VFREEBUSY
 
 def wrapped(inside: str, *, prodid: bool = True) -> str:
     """A VCALENDAR as the RFC writes it, with CRLF."""
-    head = "BEGIN:VCALENDAR\nVERSION:2.0\n" + ("PRODID:-//Example Corp.//CalDAV Client//EN\n" if prodid else "")
+    head = "BEGIN:VCALENDAR\nVERSION:2.0\n" + (
+        "PRODID:-//Example Corp.//CalDAV Client//EN\n" if prodid else ""
+    )
     return lines(f"{head}{inside}END:VCALENDAR\n").decode()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from davclient import CALDAV, DAV, NS, Multistatus
 from davsamples import lines
-from rfc4791samples import OBJECTS, ZONE, wrapped
-
 from enginedav import EngineDav
+from rfc4791samples import OBJECTS, ZONE, wrapped
 
 DATA = CALDAV + "calendar-data"
 
@@ -29,7 +29,18 @@ def query(dav: EngineDav, calendar: str, filters: str, *, props: str = "<D:getet
 
 
 def test_7_8_1_partial_retrieval_of_events_by_time_range(bernard: EngineDav, calendar: str) -> None:
-    names = "SUMMARY UID DTSTART DTEND DURATION RRULE RDATE EXRULE EXDATE RECURRENCE-ID".split()
+    names = [
+        "SUMMARY",
+        "UID",
+        "DTSTART",
+        "DTEND",
+        "DURATION",
+        "RRULE",
+        "RDATE",
+        "EXRULE",
+        "EXDATE",
+        "RECURRENCE-ID",
+    ]
     props = "".join(f'<C:prop name="{name}"/>' for name in names)
 
     found = query(
@@ -95,7 +106,9 @@ def test_7_8_2_partial_retrieval_of_recurring_events(bernard: EngineDav, calenda
     )
 
     whole = OBJECTS["abcd2.ics"]
-    second = whole[whole.index("BEGIN:VEVENT", whole.index("Event #2 bis\r\n")) : whole.index("END:VCALENDAR")]
+    second = whole[
+        whole.index("BEGIN:VEVENT", whole.index("Event #2 bis\r\n")) : whole.index("END:VCALENDAR")
+    ]
     assert found.names == ["abcd2.ics", "abcd3.ics"]
     assert "Event #2 bis bis" in second
     assert data(found, calendar + "abcd2.ics") == whole.replace(second, "")
