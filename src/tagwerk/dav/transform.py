@@ -84,7 +84,8 @@ def _steps(node: Element, zone: tzinfo) -> list[Step]:
     comp = node.find(CALDAV + "comp")
     if comp is not None:
         selection = _selection(comp)
-        steps.append(lambda calendar: select(calendar, selection))
+        if not (selection.name == "VCALENDAR" and selection.is_whole):
+            steps.append(lambda calendar: select(calendar, selection))
     return steps
 
 
