@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from davclient import CALDAV, NS, Answer
@@ -357,3 +359,27 @@ def test_a_multiget_of_one_object_names_it_in_many_ways(dav: EngineDav, calendar
     found = answer.multistatus()
     assert found[calendar + "x%20y.ics"].status is None
     assert found[calendar.upper() + "x%20y.ics"].status == 404
+
+
+def test_an_answer_holds_so_many_instances_and_no_more(dav: EngineDav, calendar: str) -> None:
+    for number in range(8):
+        dav.put(
+            f"{calendar}{number}.ics", event(str(number), start="19500101T100000Z", more="RRULE:FREQ=DAILY")
+        )
+    dav.put(calendar + "x.ics", event("x", start="19600101T100000Z"))
+
+    begun = time.perf_counter()
+    found = dav.query(
+        calendar,
+        "",
+        props='<C:calendar-data><C:expand start="19500101T000000Z" end="19800101T000000Z"/></C:calendar-data>',
+    ).multistatus()
+
+    whole = [one for one in found.found.values() if "RRULE" in one.text(DATA)]
+    instances = sum(one.text(DATA).count("BEGIN:VEVENT") for one in found.found.values())
+    assert len(found) == 9
+    assert 0 < len(whole) < 8
+    assert instances <= 60_000
+    # What has one instance is always given as it was asked for.
+    assert "DTSTART:19600101T100000Z" in found[calendar + "x.ics"].text(DATA)
+    assert time.perf_counter() - begun < 10

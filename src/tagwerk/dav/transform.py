@@ -22,6 +22,9 @@ ADDRESS_DATA = CARDDAV + "address-data"
 
 _NOTHING = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Tagwerk//Tagwerk//EN\r\nEND:VCALENDAR\r\n"
 
+MAX_EXPANDED_TOGETHER = 50_000
+"""Instances that one answer holds; after that, whatever recurs is given as it is."""
+
 MAX_EXPANDED = 20_000
 """Instances of one object that are written out: half a century of days; more cost seconds."""
 
@@ -90,13 +93,21 @@ def _steps(node: Element, zone: tzinfo) -> list[Step]:
 
 
 def _expander(span: TimeRange, zone: tzinfo) -> Step:
+    left = MAX_EXPANDED_TOGETHER
+
     def step(calendar: Component) -> str:
+        nonlocal left
+        limit = max(1, min(MAX_EXPANDED, left))
         try:
-            expanded = expand(calendar, span.start, span.end, zone=zone, limit=MAX_EXPANDED)
+            expanded = expand(calendar, span.start, span.end, zone=zone, limit=limit)
         except ValueError:
             # An object with dates that nobody can read, or too many instances, is given as it is.
+            left -= limit
             return serialize(calendar)
-        return _NOTHING if expanded is None else expanded
+        if expanded is None:
+            return _NOTHING
+        left -= expanded.count("\r\nUID")
+        return expanded
 
     return step
 
