@@ -255,3 +255,13 @@ def test_offered_time_must_be_readable_too(lines: str) -> None:
 
     with pytest.raises(InvalidTime):
         known(calendar(body, kind="VAVAILABILITY"))
+
+
+def test_rules_share_what_a_series_may_have() -> None:
+    twice = "DTSTART:20260101T000000Z RRULE:FREQ=HOURLY RRULE:FREQ=HOURLY;BYMINUTE=30"
+    many = "DTSTART:20260101T000000Z " + " ".join(["RRULE:FREQ=YEARLY"] * 51)
+
+    for lines in (twice, many):
+        with pytest.raises(InvalidTime) as caught:
+            known(calendar(lines))
+        assert caught.value.condition == CALDAV + "max-instances"

@@ -207,3 +207,10 @@ def test_rules_reach_both_ends_of_time() -> None:
 )
 def test_the_density_of_a_rule_is_a_bound(text: str, bound: float) -> None:
     assert Rule.parse(text).density == pytest.approx(bound)
+
+
+def test_every_weekday_is_the_same_by_day_and_by_week() -> None:
+    daily = Rule.parse("FREQ=DAILY;BYDAY=MO,1TU,WE,TH,FR;COUNT=40000;BYHOUR=9")
+    weekly = Rule.parse("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=40000;BYHOUR=9")
+
+    assert daily == weekly

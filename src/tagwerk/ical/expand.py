@@ -95,8 +95,9 @@ def limit_recurrence_set(calendar: Component, start: int, end: int, *, zone: tzi
     """
     dropped: set[int] = set()
     for series in all_series(calendar.children, Zones(calendar, zone)):
+        later = {id(override.component) for override in series.ranges}
         for override in series.overrides.values():
-            if not _matters(series, override, start, end):
+            if not _matters(series, override, start, end, changes_later=id(override.component) in later):
                 dropped.add(id(override.component))
     return _written(calendar, [child for child in calendar.children if id(child) not in dropped])
 
@@ -239,7 +240,7 @@ def _converted(line: Line, zones: Zones) -> str:
     return fold(f"{_TZID.sub('', line.head)}:{','.join(values)}")
 
 
-def _matters(series: Series, override: Override, start: int, end: int) -> bool:
+def _matters(series: Series, override: Override, start: int, end: int, *, changes_later: bool) -> bool:
     own, when = override.timing, series.timing or override.timing
     begin = to_instant(own.moment.local, own.zone)
     if overlaps(own.shape, (begin, own.end(own.moment.local, begin)), start, end):
@@ -247,7 +248,7 @@ def _matters(series: Series, override: Override, start: int, end: int) -> bool:
     begin = to_instant(override.original, when.zone)
     if overlaps(when.shape, (begin, when.end(override.original, begin)), start, end):
         return True
-    return any(override is later for later in series.ranges) and begin < end
+    return changes_later and begin < end
 
 
 def _written(calendar: Component, children: list[Component]) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
-from tagwerk.contentline import Component
+from tagwerk.contentline import Component, Line
 from tagwerk.errors import CALDAV, InvalidCalendar
 from tagwerk.ical.occurrences import bounds
 from tagwerk.ical.occurrences import spans as spans_of
@@ -36,6 +36,9 @@ MAX_A_YEAR: Final = 9000
 
 MAX_FINITE: Final = 50_000
 """A series that ends may have so many instances."""
+
+MAX_RULES: Final = 50
+"""A component may have so many RRULE and EXRULE; one is usual."""
 
 
 class InvalidTime(InvalidCalendar):
@@ -145,20 +148,26 @@ def _check_size(series: Series) -> None:
     """Refuse rules that run away.  Most are seen to be harmless without evaluating them."""
     assert series.timing is not None
     first = series.timing.moment.local
-    left = MAX_FINITE - len(series.dates)
+    left, left_a_year = MAX_FINITE - len(series.dates), MAX_A_YEAR
     index = None
-    for (rule, until), index in zip(series.rules, _lines(series, "RRULE"), strict=True):
+    if len(series.rules) + len(series.exclusions) > MAX_RULES:
+        raise _too_many(f"there are more than {MAX_RULES} recurrence rules", series.master)
+    for (rule, until), line in zip(series.rules, _rules(series), strict=True):
+        index = line
         try:
             if not rule.endless:
                 left -= _amount(rule, first, until, left)
-            elif rule.density * 366 > MAX_A_YEAR:
-                year = islice(rule.between(first, first, clamped(first, YEAR)), MAX_A_YEAR + 1)
-                if sum(1 for _ in year) > MAX_A_YEAR:
-                    raise _too_many(f"a recurrence without end has over {MAX_A_YEAR} instances a year", index)
+            elif rule.density * 366 <= left_a_year:
+                left_a_year -= int(rule.density * 366)
+            else:
+                year = rule.between(first, first, clamped(first, YEAR))
+                left_a_year -= sum(1 for _ in islice(year, left_a_year + 1))
         except RunawayRule:
             if rule.count is not None and rule.count > MAX_FINITE:
                 left = -1
             # Otherwise it matches nothing more: what it has is what there is.
+        if left_a_year < 0:
+            raise _too_many(f"a recurrence without end has over {MAX_A_YEAR} instances a year", line)
         if left < 0:
             break
     if left < 0:
@@ -176,13 +185,14 @@ def _amount(rule: Rule, first: datetime, until: datetime | None, limit: int) -> 
     return sum(1 for _ in islice(rule.between(first, first, final, until=until), limit + 1))
 
 
-def _too_many(message: str, index: int | None) -> InvalidTime:
+def _too_many(message: str, place: Line | Component | None) -> InvalidTime:
+    index = None if place is None else place.index
     return InvalidTime(message, index=index, condition=CALDAV + "max-instances")
 
 
-def _lines(series: Series, name: str) -> list[int]:
+def _rules(series: Series) -> list[Line]:
     assert series.master is not None
-    return [line.index for line in series.master.lines if line.name == name]
+    return series.master.all("RRULE")
 
 
 def _spans(series: list[Series], limits: tuple[int, int], now: int) -> tuple[bytes | None, int, int]:

@@ -14,9 +14,10 @@ from typing import Final
 from tagwerk.collation import TextMatch, casemap
 from tagwerk.contentline import Component, Line
 from tagwerk.ical.alarms import alarms, rings
-from tagwerk.ical.occurrences import Instance, instances
+from tagwerk.ical.occurrences import Instance, instances_of
 from tagwerk.ical.rrule import RunawayRule
-from tagwerk.ical.schedule import SCHEDULED
+from tagwerk.ical.schedule import SCHEDULED, all_series
+from tagwerk.ical.series import Series
 from tagwerk.ical.timing import TimeError, read_period, time_lines, timing
 from tagwerk.ical.values import read_moment
 from tagwerk.ical.zones import Zones
@@ -92,7 +93,7 @@ def matches(calendar: Component, wanted: CompFilter, *, zone: tzinfo) -> bool:
         return wanted.is_not_defined
     if wanted.is_not_defined:
         return False
-    scope = _Scope(calendar, Zones(calendar, zone), zone)
+    scope = _Scope(calendar, zone)
     if wanted.time_range is not None and not any(
         _in_range(scope, [child], wanted.time_range) for child in calendar.children
     ):
@@ -149,20 +150,29 @@ def _needles(wanted: CompFilter) -> Iterator[str]:
             yield from _needles(comp)
 
 
-@dataclass(frozen=True, slots=True)
 class _Scope:
-    """The object that is looked at, and how its times are to be read."""
+    """The object that is looked at; its series are read when they are first needed."""
 
-    calendar: Component
-    zones: Zones
-    zone: tzinfo
+    __slots__ = ("_series", "calendar", "zones")
+
+    def __init__(self, calendar: Component, zone: tzinfo) -> None:
+        self.calendar = calendar
+        self.zones = Zones(calendar, zone)
+        self._series: list[Series] | None = None
 
     def instances(self, wanted: list[Component], start: int, end: int) -> Iterator[Instance]:
-        """The instances that `wanted` describe."""
+        """The instances that `wanted` describe.
+
+        Where they cannot be found out there are none: one object must not make a whole
+        report fail.
+        """
         try:
-            yield from instances(self.calendar, start, end, zone=self.zone, only=wanted)
+            if self._series is None:
+                self._series = []
+                self._series = all_series(self.calendar.children, self.zones)
+            yield from instances_of(self._series, start, end, zones=self.zones, only=wanted)
         except (TimeError, RunawayRule):
-            return  # one object must not make a whole report fail
+            return
 
 
 def _has(scope: _Scope, component: Component, wanted: CompFilter) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from tagwerk.contentline import Component
 from tagwerk.ical.rrule import RunawayRule
 from tagwerk.ical.schedule import all_series
-from tagwerk.ical.series import Series, originals, recurrence_id, segments, window
+from tagwerk.ical.series import Override, Series, originals, recurrence_id, segments, window
 from tagwerk.ical.timing import Shape, Timing, overlaps
 from tagwerk.ical.values import DAY, EPOCH, LAST_LOCAL, Moment, clamped, read_moment, to_instant
 from tagwerk.ical.zones import Zones
@@ -64,24 +64,41 @@ def instances(
         RunawayRule: there are more than `MAX_INSTANCES`.
     """
     zones = Zones(calendar, zone)
-    for each in all_series(calendar.children, zones):
-        for begin, finish, local, when, original, component in found(each, start, end, only=only):
+    yield from instances_of(all_series(calendar.children, zones), start, end, zones=zones, only=only)
+
+
+def instances_of(
+    series: Iterable[Series],
+    start: int,
+    end: int,
+    *,
+    zones: Zones,
+    only: Collection[Component] | None = None,
+) -> Iterator[Instance]:
+    """As `instances`, of series that were read before.
+
+    Raises:
+        RunawayRule: there are more than `MAX_INSTANCES`.
+    """
+    ids = None if only is None else frozenset(map(id, only))
+    for each in series:
+        for begin, finish, local, when, original, component in found(each, start, end, only=ids):
             name = recurrence_id(each, original)
             moment = when.moment
             yield Instance(begin, finish, when.floating, moment.all_day, name, component, local, when.zone)
         if (
             each.timing is None
             and each.master is not None
-            and _wanted(each.master, only)
+            and _wanted(each.master, ids)
             and undated(each.master, start, end, zones)
         ):
-            yield Instance(ALWAYS, FOREVER, False, False, None, each.master, datetime.min, zone)
+            yield Instance(ALWAYS, FOREVER, False, False, None, each.master, datetime.min, zones.default)
 
 
-def found(
-    series: Series, start: int, end: int, *, only: Collection[Component] | None = None
-) -> Iterator[Found]:
-    """The dated instances of `series` that overlap the range, as plain tuples; `only` as for `instances`.
+def found(series: Series, start: int, end: int, *, only: Set[int] | None = None) -> Iterator[Found]:
+    """The dated instances of `series` that overlap the range, as plain tuples.
+
+    `only` has the ids of the components whose instances are wanted.
 
     Raises:
         RunawayRule: there are more than `MAX_INSTANCES`.
@@ -92,14 +109,21 @@ def found(
         elif _wanted(series.master, only) and series.timing.moment.local not in series.excluded:
             local = series.timing.moment.local
             yield from _placed(series.timing, local, local, series.master, start, end)
-    for override in series.overrides.values():
-        if _wanted(override.component, only):
-            local = override.timing.moment.local
-            yield from _placed(override.timing, local, override.original, override.component, start, end)
+    for override in _overrides(series, only):
+        local = override.timing.moment.local
+        yield from _placed(override.timing, local, override.original, override.component, start, end)
 
 
-def _wanted(component: Component, only: Collection[Component] | None) -> bool:
-    return only is None or any(component is one for one in only)
+def _overrides(series: Series, only: Set[int] | None) -> Iterable[Override]:
+    """The overrides that are in force, where one was sent twice the newer."""
+    if only is None:
+        return series.overrides.values()
+    chosen = [series.by_component[each] for each in only if each in series.by_component]
+    return [override for override in chosen if series.overrides[override.original] is override]
+
+
+def _wanted(component: Component, only: Set[int] | None) -> bool:
+    return only is None or id(component) in only
 
 
 def spans(series: Series, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
@@ -171,13 +195,11 @@ def _from_master(
     when: Timing,
     master: Component,
     span: tuple[int, int],
-    only: Collection[Component] | None,
+    only: Set[int] | None,
 ) -> Iterator[Found]:
     start, end = span
     examined = 0
-    for low, high, override in segments(series, when, start, end):
-        if not _wanted(master if override is None else override.component, only):
-            continue
+    for low, high, override in segments(series, when, start, end, only=only):
         for original in originals(series, low, high):
             examined += 1
             if examined > MAX_INSTANCES:

@@ -155,7 +155,19 @@ def parse_recur(text: str, kind: type[R]) -> R:
     for other in parts:
         if not other.startswith("X-"):
             raise ValueError(f"{other[:20]} is no part of a recurrence rule")
+    if rule.frequency is Frequency.DAILY and rule.by_day and _asks_only_for_weekdays(rule):
+        # Outlook's "every weekday".  As a weekly rule it is the same, and regular.
+        rule = dataclasses.replace(rule, frequency=Frequency.WEEKLY, by_day=_plain(rule.by_day))
     return rule
+
+
+def _asks_only_for_weekdays(rule: Recur) -> bool:
+    others = rule.by_month or rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_set_pos
+    return rule.interval == 1 and not others
+
+
+def _plain(by_day: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted({(0, weekday) for _, weekday in by_day}))
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -203,6 +203,7 @@ def _read_overrides(series: Series, overriding: list[tuple[Component, Lines]], z
         if when is not None and moment.all_day and not when.moment.all_day:
             original = _on_day(series, original)
         override = Override(component, own, moment, original)
+        series.by_component[id(component)] = override
         other = series.overrides.get(original)
         if other is None or _sequence(component) >= _sequence(other.component):
             series.overrides[original] = override

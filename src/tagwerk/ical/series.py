@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -47,6 +47,7 @@ class Series:
 
     `rules` and `exclusions` go with UNTIL on the master's clock.  `lengths` are exact
     lengths in seconds of instances that RDATE gives as a period.  `dates` is sorted.
+    `overrides` go by the original time, `by_component` has those with RANGE too.
     """
 
     master: Component | None = None
@@ -60,6 +61,7 @@ class Series:
     excluded_days: set[date] = field(default_factory=set)
     overrides: dict[datetime, Override] = field(default_factory=dict)
     ranges: list[Override] = field(default_factory=list)
+    by_component: dict[int, Override] = field(default_factory=dict)
 
 
 def recurrence_id(series: Series, original: datetime) -> Moment | None:
@@ -77,17 +79,21 @@ def recurrence_id(series: Series, original: datetime) -> Moment | None:
 
 
 def segments(
-    series: Series, when: Timing, start: int, end: int
+    series: Series, when: Timing, start: int, end: int, *, only: Set[int] | None = None
 ) -> Iterator[tuple[datetime, datetime, Override | None]]:
     """Windows of original local times that can overlap the range, with room for changes of the clock.
 
     Each goes with the override whose RANGE=THISANDFUTURE is in force there; it moves
-    instances, perhaps by years, so it has a window of its own.
+    instances, perhaps by years, so it has a window of its own.  `only` has the ids of the
+    components whose windows are wanted.
     """
     bounds = [override.original for override in series.ranges]
-    low, high = window(when, 0, start, end)
-    yield low, min([high, *bounds[:1]]), None
+    if only is None or id(series.master) in only:
+        low, high = window(when, 0, start, end)
+        yield low, min([high, *bounds[:1]]), None
     for override, following in zip(series.ranges, [*bounds[1:], datetime.max], strict=False):
+        if only is not None and id(override.component) not in only:
+            continue
         delta = override.timing.moment.local - override.original
         low, high = window(override.timing, delta.days * DAY + delta.seconds, start, end)
         yield max(low, clamped(override.original, 1)), min(high, following), override
