@@ -37,7 +37,7 @@ BROKEN = {
     "an external DTD": "<!DOCTYPE x SYSTEM 'http://127.0.0.1:9/x.dtd'><x/>",
     "deep": "<a>" * 100_000 + "</a>" * 100_000,
     "deep in DAV": f"<D:propfind {NS}>" + "<D:prop>" * 1000 + "</D:prop>" * 1000 + "</D:propfind>",
-    "wide": f"<D:propfind {NS}><D:prop>" + "<D:x/>" * 400_000 + "</D:prop></D:propfind>",
+    "wide": f"<D:propfind {NS}><D:prop>" + "<D:x/>" * 200_000 + "</D:prop></D:propfind>",
     "an unknown encoding": "<?xml version='1.0' encoding='klingon'?><a/>",
     "a wrong encoding": "<?xml version='1.0' encoding='utf-8'?><a>ä</a>".encode("latin-1"),
     "utf-16 without its mark": "<a/>".encode("utf-16-le"),

@@ -17,7 +17,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from tagwerk.errors import InvalidXml
 
 MAX_DEPTH = 40
-MAX_ELEMENTS = 250_000
+MAX_ELEMENTS = 100_000
 
 XML_TYPE = "application/xml; charset=utf-8"
 PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
