@@ -23,7 +23,7 @@ from radicale.types import WSGIResponse
 from tagwerk.dav import failures
 from tagwerk.dav.engine import DavEngine
 from tagwerk.dav.message import Request, Response
-from tagwerk.errors import InvalidRequest, Unauthenticated
+from tagwerk.errors import InvalidRequest, Refused, Unauthenticated
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk_radicale import engines
@@ -49,6 +49,8 @@ class Application(RadicaleApplication):
         self._dav = dav
         if configuration.get("auth", "type") == OWN_AUTH:
             self._storage = KnownPrincipals(configuration)
+        else:
+            self._storage = NewPrincipals(configuration)
 
     def _to_dav(
         self,
@@ -86,6 +88,19 @@ class KnownPrincipals(Storage):
         user_groups: Any = (),
     ) -> Iterator[Any]:
         yield path
+
+
+class NewPrincipals(Storage):
+    """The storage for Radicale's dispatch when somebody else says who logs in: who is new gets a home.
+
+    Who cannot have one, for their name, is told so; Radicale would answer 500.
+    """
+
+    def create_collection(self, href: str, items: Any = None, props: Any = None) -> Any:
+        try:
+            return super().create_collection(href, items, props)
+        except ValueError as error:
+            raise Refused(str(error)) from error
 
 
 class Frame:

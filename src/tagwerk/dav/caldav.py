@@ -9,6 +9,7 @@ from tagwerk.contentline import ContentLineError, parse
 from tagwerk.dav import xml
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where
+from tagwerk.dav.timezones import TIMEZONE, calendar_timezone_of
 from tagwerk.dav.webdav import plain_text
 from tagwerk.errors import CALDAV, Refused
 from tagwerk.ical.facts import MAX_FINITE
@@ -18,7 +19,6 @@ from tagwerk.store.collections import CALENDAR_COMPONENTS
 feature = Feature("RFC 4791", tokens=("calendar-access",))
 
 COMPONENT_SET = CALDAV + "supported-calendar-component-set"
-TIMEZONE = CALDAV + "calendar-timezone"
 
 
 def component_set(node: Element) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def calendar_timezone_value(context: Context, node: Element) -> str:
 @feature.live_property(TIMEZONE, on=Where.CALENDAR, set=calendar_timezone_value)
 def calendar_timezone(context: Context, resource: Resource) -> str | None:
     """RFC 4791 5.2.2."""
-    return context.dead_properties(resource).get(TIMEZONE)
+    return calendar_timezone_of(context.dead_properties(resource))
 
 
 @feature.live_property(CALDAV + "supported-calendar-data", on=Where.CALENDAR)

@@ -25,6 +25,7 @@ from tagwerk.dav.resources import (
     target,
     where_is,
 )
+from tagwerk.dav.timezones import asks_for_zones, wanted_zones
 from tagwerk.dav.webdav import DISPLAYNAME, collection_etag, content_type
 from tagwerk.errors import (
     CALDAV,
@@ -81,7 +82,11 @@ def _get_object(context: Context, resource: ObjectResource) -> Response:
     if conditions.not_modified(context.request, etag=stored.etag, modified=stored.modified):
         return Response(304, headers)
     headers["Content-Type"] = content_type(stored.component)
-    return ranges.apply(context.request, Response(200, headers, stored.content or b""), etag=stored.etag)
+    content = stored.content or b""
+    if resource.where is Where.EVENT and asks_for_zones(context.request):
+        headers["Vary"] = "CalDAV-Timezones"
+        content = wanted_zones(context.request, content.decode()).encode()
+    return ranges.apply(context.request, Response(200, headers, content), etag=stored.etag)
 
 
 def _get_collection(context: Context, resource: CollectionResource) -> Response:

@@ -18,6 +18,7 @@ from tagwerk.dav.resources import (
     may_write,
     target,
 )
+from tagwerk.dav.timezones import agreeing
 from tagwerk.errors import DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
 from tagwerk.store.collections import lock_collection, next_modseq
 from tagwerk.store.properties import (
@@ -111,6 +112,8 @@ def store(
         NeedPrivileges: the user may not change the resource.
         InsufficientStorage: there would be more than `MAX_VALUES`.
     """
+    if resource.where is Where.CALENDAR:
+        changes = agreeing(changes)
     tagged = {xml.LANGUAGE_OF + name: languages.get(name) or None for name in changes}
     changes = changes | tagged
     if isinstance(resource, Home):

@@ -8,7 +8,9 @@ from xml.etree.ElementTree import Element
 
 from tagwerk.contentline import Component, parse, serialize
 from tagwerk.dav.calendar_filter import time_range
+from tagwerk.dav.message import Request
 from tagwerk.dav.resources import Context
+from tagwerk.dav.timezones import asks_for_zones, wanted_zones
 from tagwerk.errors import CALDAV, CARDDAV, InvalidXml, Refused
 from tagwerk.ical.expand import expand, limit_freebusy_set, limit_recurrence_set
 from tagwerk.ical.filter import TimeRange
@@ -41,12 +43,12 @@ def prepare_data(context: Context, root: Element, *, zone: tzinfo = UTC) -> None
         InvalidXml: it asks for things that exclude each other.
     """
     if (node := root.find(f"{{DAV:}}prop/{CALENDAR_DATA}")) is not None:
-        context.write_data = _calendar_data(node, zone)
+        context.write_data = _calendar_data(node, zone, context.request)
     elif (node := root.find(f"{{DAV:}}prop/{ADDRESS_DATA}")) is not None:
         context.write_data = _address_data(node)
 
 
-def _calendar_data(node: Element, zone: tzinfo) -> Callable[[bytes], str] | None:
+def _calendar_data(node: Element, zone: tzinfo, request: Request) -> Callable[[bytes], str] | None:
     media, version = node.get("content-type", "text/calendar").lower(), node.get("version", "2.0")
     if media != "text/calendar" or version != "2.0":
         raise Refused(
@@ -55,11 +57,14 @@ def _calendar_data(node: Element, zone: tzinfo) -> Callable[[bytes], str] | None
         )
     steps = _steps(node, zone)
     expanding = node.find(CALDAV + "expand") is not None
-    if not steps:
+    with_zones = asks_for_zones(request) and not expanding
+    if not steps and not with_zones:
         return None
 
     def write(content: bytes) -> str:
         text = content.decode()
+        if with_zones:
+            text = wanted_zones(request, text)
         if expanding:
             text = without_named_zones(text)
         for step in steps:

@@ -8,11 +8,9 @@ from xml.etree.ElementTree import Element
 from tagwerk.contentline import ContentLineError, parse
 from tagwerk.dav import xml
 from tagwerk.dav.resources import CollectionResource, Context
+from tagwerk.dav.timezones import TIMEZONE, TIMEZONE_ID
 from tagwerk.errors import CALDAV, Refused
 from tagwerk.ical.zones import named_zone, zone_of_calendar
-
-TIMEZONE = CALDAV + "calendar-timezone"
-TIMEZONE_ID = CALDAV + "calendar-timezone-id"
 
 
 def zone_of(context: Context, root: Element, place: CollectionResource) -> tzinfo:

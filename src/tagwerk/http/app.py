@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tagwerk.dav import failures
 from tagwerk.dav.message import Response
 from tagwerk.errors import TagwerkError
+from tagwerk.http import timezones
 from tagwerk.http.bodies import Body, read_body
 from tagwerk.http.compression import compressed, wants_gzip
 from tagwerk.settings import Settings
@@ -79,13 +80,14 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
         for service in ("caldav", "carddav")
         for slash in ("", "/")
     ]
-    others = Starlette(routes=routes, lifespan=lifespan)
+    others = Starlette(routes=[*routes, *timezones.routes(base)], lifespan=lifespan)
     others.router.redirect_slashes = False
     others.router.default = dav
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Nearly every request is for DAV, and to look for a route costs as much as to answer some of them.
-        if scope["type"] == "http" and "/.well-known/" not in scope["path"]:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and "/.well-known/" not in path and "/-/" not in path:
             await dav(scope, receive, send)
         else:
             await others(scope, receive, send)

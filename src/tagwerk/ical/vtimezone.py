@@ -91,7 +91,9 @@ class OwnZone(tzinfo):
         since = when.replace(tzinfo=None) - EPOCH
         instant = since.days * 86_400 + since.seconds
         year = self._around(when.year)
-        return when + year.offsets[bisect_right(year.instants, instant)]
+        offset = year.offsets[bisect_right(year.instants, instant)]
+        local = when + offset
+        return local if self.utcoffset(local) == offset else local.replace(fold=1)
 
     def _around(self, year: int) -> _Year:
         found = self._years.get(year)

@@ -170,6 +170,11 @@ def _iana(name: str) -> tzinfo | None:
     return ZoneInfo(proper) if proper else None
 
 
+def zone_names() -> tuple[str, ...]:
+    """The name of every zone of the time zone database, in order."""
+    return tuple(sorted(_names().values()))
+
+
 @cache
 def _names() -> dict[str, str]:
     listed = resources.files("tzdata").joinpath("zones").read_text(encoding="ascii").split()

@@ -12,6 +12,9 @@ from tagwerk.store.engine import Row, Transaction, new_id
 
 _COLUMNS = "id, name, kind, display_name, addresses, state, created, quota"
 _P_COLUMNS = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
+RESERVED = "-"
+"""What begins the paths that belong to the server itself."""
+
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s.][^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s]{0,127}")
 
 
@@ -30,7 +33,7 @@ def add_principal(
         InvalidRequest: the name cannot stand in a URL path, or has over 128 characters.
         Conflict: somebody has that name.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name == RESERVED:
         raise InvalidRequest(
             f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
             " at most 128, and do not begin with a dot."
