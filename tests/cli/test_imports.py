@@ -250,3 +250,10 @@ def test_an_empty_folder_is_nothing_to_do(tagwerk, anna, tmp_path):
     result = tagwerk("import", "anna", folder)
 
     assert (result.code, result.out) == (0, "0 added, 0 changed, 0 unchanged, 0 left out.\n")
+
+
+def test_what_is_no_file_is_not_read(tagwerk, anna):
+    result = tagwerk("import", "anna", "/dev/zero")
+
+    assert result.code == 1
+    assert "is no file" in result.err

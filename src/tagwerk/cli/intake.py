@@ -212,6 +212,8 @@ class Intake:
 def read_file(path: Path) -> bytes | Problem:
     """The bytes of a file, or why there are none."""
     try:
+        if path.exists() and not path.is_file():
+            return Problem(path, 0, "is no file; a device or pipe has no end that one could wait for")
         return path.read_bytes()
     except OSError as error:
         return Problem(path, 0, f"cannot be read: {error.strerror}")
