@@ -136,7 +136,7 @@ def test_ranges(dav: EngineDav, path: str, value: str, status: int, expected: by
 
     assert (answer.status, answer.body) == (status, expected)
     if status == 206:
-        first = BODY.rindex(expected)
+        first = SIZE - len(expected) if value.startswith("bytes=-") else BODY.index(expected)
         assert answer.headers["content-range"] == f"bytes {first}-{first + len(expected) - 1}/{SIZE}"
     if status == 416:
         assert answer.headers["content-range"] == f"bytes */{SIZE}"
