@@ -31,6 +31,7 @@ from tagwerk.errors import (
     CALDAV,
     CARDDAV,
     Conflict,
+    InvalidRequest,
     MethodNotAllowed,
     NeedPrivileges,
     NotFound,
@@ -144,6 +145,7 @@ def read_object(context: Context, resource: CollectionResource, *, uid: str) -> 
     """The request's body as an object of a collection; `uid` is used where the body has none."""
     collection = resource.binding.collection
     calendar = collection.kind is Kind.CALENDAR
+    _check_whole(context)
     media, charset = _media_type(context.request.header("content-type"))
     if media not in (_CALENDAR_TYPES if calendar else _CARD_TYPES):
         wanted = "text/calendar" if calendar else "text/vcard"
@@ -162,6 +164,15 @@ def read_object(context: Context, resource: CollectionResource, *, uid: str) -> 
             context.request.body, charset=charset, now=context.now, components=collection.components, uid=uid
         )
     return vcard_resource.read(context.request.body, charset=charset, uid=uid)
+
+
+def _check_whole(context: Context) -> None:
+    """RFC 9110 14.5 and 15.5.16: neither a part of an object nor a coding that is not undone here."""
+    if context.request.header("content-range"):
+        raise InvalidRequest("An object is stored whole; this request has a Content-Range.")
+    coding = context.request.header("content-encoding").strip()
+    if coding.lower() not in ("", "identity"):
+        raise UnsupportedMedia(f"The body is taken as it is, not with Content-Encoding {coding[:40]}.")
 
 
 def _media_type(header: str) -> tuple[str, str]:
