@@ -34,6 +34,7 @@ def limit_file_size(server, size: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
 def test_a_full_disk_refuses_writes_and_goes_on_reading(new_server, tmp_path):
     server = new_server()
     add_anna(server.data)

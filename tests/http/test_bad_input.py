@@ -60,7 +60,10 @@ def refused(answer: Answer) -> bool:
 
 def memory(pid: int) -> int:
     """The most memory that a process has had so far, in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("only Linux says how much memory a process has had")
+    for line in status.read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) // 1024
     raise AssertionError("no VmHWM")
