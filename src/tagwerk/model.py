@@ -171,6 +171,8 @@ class Changes:
     removed: list[str]
     token: SyncToken
     truncated: bool
+    after: Modseq = Modseq(0)
+    """`changed` are all the objects whose modseqs lie above `after` and up to the token's position."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Property
 from tagwerk.dav.resources import CollectionResource, Context, ObjectResource, Resource
 from tagwerk.errors import InvalidXml
-from tagwerk.model import Kind, StoredObject
-from tagwerk.store.objects import contents, objects_named
+from tagwerk.model import Changes, Kind, StoredObject
+from tagwerk.store.objects import contents, contents_between, objects_named
 
 GETETAG = "{DAV:}getetag"
 DATA = ("{urn:ietf:params:xml:ns:caldav}calendar-data", "{urn:ietf:params:xml:ns:carddav}address-data")
@@ -195,6 +195,22 @@ class ObjectWriter:
             else:
                 for stored in objects_named(txn, collection, batch, content=self.needs_content):
                     yield stored.name, self.response(stored)
+
+    def responses_to(self, changes: Changes) -> Iterator[Part]:
+        """The response of every object that `changes` names as changed."""
+        if self.needs_only_etag:
+            for name, etag in changes.changed:
+                yield self.etag_response(name, etag)
+        elif self._data:
+            collection = self._collection.binding.collection.id
+            found = contents_between(
+                self._context.txn, collection, after=changes.after, until=changes.token.position
+            )
+            for name, etag, content in found:
+                yield self.data_response(name, etag, content)
+        else:
+            for _, response in self.responses([name for name, _ in changes.changed]):
+                yield response
 
     def etag_response(self, name: str, etag: str) -> str:
         """The response of an object of which only the ETag is asked."""

@@ -92,11 +92,6 @@ def _responses(
 
 def object_responses(resource: CollectionResource, changes: Changes, writer: ObjectWriter) -> Iterator[Part]:
     """What changed in a collection, then what is gone."""
-    if writer.needs_only_etag:
-        for name, etag in changes.changed:
-            yield writer.etag_response(name, etag)
-    else:
-        for _, response in writer.responses([name for name, _ in changes.changed]):
-            yield response
+    yield from writer.responses_to(changes)
     for name in changes.removed:
         yield status_response(resource.href + paths.segment(name), "404 Not Found")

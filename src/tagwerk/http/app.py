@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _COLLECT = 256 * 1024
 """Bytes of an answer that are collected before it is streamed instead."""
 
-_PIECE = 128 * 1024
+_PIECE = 256 * 1024
 """Bytes of a streamed answer that are made at a time."""
 
 _STALLED_SECONDS = 120
@@ -147,12 +147,17 @@ class DavApp:
         """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
         body: Any = response.body
         loop = asyncio.get_running_loop()
+        # The next piece is made while the client takes this one.
+        coming = loop.run_in_executor(self._threads, _gathered, body)
         try:
-            while part := await loop.run_in_executor(self._threads, _gathered, body):
+            while part := await coming:
+                coming = loop.run_in_executor(self._threads, _gathered, body)
                 yield part
         finally:
+            coming.add_done_callback(lambda done: done.cancelled() or done.exception())
             # ValueError: the thread is still at work on it.
             with contextlib.suppress(RuntimeError, ValueError):
+                await asyncio.wait([coming])
                 close_body(body)
 
 

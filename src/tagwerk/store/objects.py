@@ -284,6 +284,17 @@ def contents(
         )
 
 
+def contents_between(
+    txn: Transaction, collection: CollectionId, *, after: Modseq, until: Modseq
+) -> Iterator[tuple[str, str, bytes]]:
+    """Name, ETag and bytes of the objects whose last change lies above `after` and up to `until`, in that order."""
+    yield from txn.rows(
+        "SELECT name, etag, content FROM object"
+        " WHERE collection_id = ? AND modseq > ? AND modseq <= ? AND NOT removed ORDER BY modseq",
+        (collection, after, until),
+    )
+
+
 def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now: int) -> Modseq:
     """Remove an object; its name and the modseq of the removal stay as a tombstone.
 

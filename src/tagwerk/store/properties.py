@@ -62,7 +62,9 @@ def set_collection_properties(
 
 def collection_properties_size(txn: Transaction, collection: CollectionId) -> int:
     """Characters of all values of a collection and of the objects in it."""
-    row = txn.row("SELECT COALESCE(SUM(LENGTH(value)), 0) FROM property WHERE collection_id = ?", (collection,))
+    row = txn.row(
+        "SELECT COALESCE(SUM(LENGTH(value)), 0) FROM property WHERE collection_id = ?", (collection,)
+    )
     return int(row[0]) if row else 0
 
 

@@ -66,11 +66,13 @@ def changes_since(
     changed = [(name, etag) for name, etag, _, removed in rows if not removed]
     removed_names = [name for name, _, _, removed in rows if removed]
     if not truncated:
-        return Changes(changed, removed_names, current_token(collection), truncated=False)
+        return Changes(changed, removed_names, current_token(collection), truncated=False, after=position)
     reached = Modseq(rows[-1][2])
     # The walk is over once it has passed the point at which it began.
     still = began if began and reached < began else Modseq(0)
-    return Changes(changed, removed_names, SyncToken(collection.epoch, reached, still), truncated=True)
+    return Changes(
+        changed, removed_names, SyncToken(collection.epoch, reached, still), truncated=True, after=position
+    )
 
 
 def _begin(collection: Collection, token: SyncToken | None) -> tuple[Modseq, Modseq]:
