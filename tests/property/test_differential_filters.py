@@ -180,9 +180,7 @@ _CARD_PROPERTIES = st.builds(
 @given(
     st.lists(st.tuples(_VALUES, st.lists(_CARD_PROPERTIES, max_size=3)), min_size=1, max_size=4),
     st.lists(
-        st.tuples(
-            st.lists(conditions([*CARD_NAMES, "g1.EMAIL", "G1.note"], 2), max_size=3), st.booleans()
-        ),
+        st.tuples(st.lists(conditions([*CARD_NAMES, "g1.EMAIL", "G1.note"], 2), max_size=3), st.booleans()),
         min_size=1,
         max_size=5,
     ),
