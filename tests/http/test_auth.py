@@ -154,7 +154,7 @@ def test_a_remembered_login_is_fast(dav):
     for _ in range(50):
         assert dav("PROPFIND", "/", Depth="0").status == 207
 
-    assert time.perf_counter() - begin < 2
+    assert time.perf_counter() - begin < 5
 
 
 def test_wrong_logins_do_not_slow_down_others(server, dav):
@@ -181,7 +181,7 @@ def test_wrong_logins_do_not_slow_down_others(server, dav):
     for thread in threads:
         thread.join()
 
-    assert slowest < 2
+    assert slowest < 5
 
 
 def test_the_password_is_in_no_log(server, nobody, database):

@@ -78,7 +78,7 @@ def test_broken_xml_is_refused_in_words(dav, calendar, method, name):
 
     answer = dav(method, path, BROKEN[name], Depth="0")
 
-    assert time.perf_counter() - begin < 3
+    assert time.perf_counter() - begin < 5
     assert refused(answer)
     assert state(dav, calendar) == before
     assert dav("PROPFIND", "/anna/made-by-mistake/", Depth="0").status == 404
@@ -251,7 +251,7 @@ def test_a_declared_body_that_never_comes_blocks_nobody(server, dav, calendar):
     answer = dav.put(calendar + "b.ics", event("b"))
 
     assert answer.status == 201
-    assert time.perf_counter() - begin < 2
+    assert time.perf_counter() - begin < 5
     for connection in waiting:
         connection.close()
     assert dav.get(calendar + "a.ics").status == 404
@@ -337,12 +337,12 @@ def test_binary_and_hostile_calendars_are_stored_or_refused_at_once(dav, calenda
 
     answer = dav.put(calendar + "a.ics", body)
 
-    assert time.perf_counter() - begin < 3
+    assert time.perf_counter() - begin < 5
     if answer.status == 201:
         query = '<C:comp-filter name="VEVENT"><C:time-range start="20260101T000000Z" end="20260102T000000Z"/></C:comp-filter>'
         begin = time.perf_counter()
         assert dav.query(calendar, query, props="<C:calendar-data/>").status == 207
-        assert time.perf_counter() - begin < 3
+        assert time.perf_counter() - begin < 5
         if answer.etag:
             assert dav.get(calendar + "a.ics").body == body
     else:
@@ -367,7 +367,7 @@ def test_hostile_cards_are_stored_or_refused_at_once(dav, book, body):
 
     answer = dav.put(book + "a.vcf", body)
 
-    assert time.perf_counter() - begin < 3
+    assert time.perf_counter() - begin < 5
     assert answer.status in (201, 403)
     assert answer.status == 201 or refused(answer)
     assert dav.search(book, "").status == 207

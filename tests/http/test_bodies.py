@@ -206,7 +206,7 @@ def test_a_client_that_goes_away_in_the_middle_of_an_answer_blocks_nobody(server
     answer = dav.put(calendar + "new.ics", event("new"))
 
     assert answer.status == 201
-    assert time.perf_counter() - begin < 3
+    assert time.perf_counter() - begin < 5
 
 
 def test_a_client_that_goes_away_in_the_middle_of_its_request_changes_nothing(server, dav, calendar):
