@@ -27,6 +27,7 @@ MAX_PROPERTIES = 1_000
 _BATCH = 500
 _CHUNK = 64 * 1024
 _OK = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
+_INSIDE = "</D:href><D:propstat><D:prop>"
 _MISSING = "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
 
 
@@ -180,7 +181,9 @@ class ObjectWriter:
             data[0] if plain and len(data) == 1 and fits in data[0] and names <= {GETETAG, data[0]} else ""
         )
         self._with_etag = GETETAG in names
-        self._base = xml.escape(collection.href)
+        self._open = f"<D:response><D:href>{xml.escape(collection.href)}"
+        start, end, _ = xml.tags(self._data or DATA[0])
+        self._data_start, self._data_end = start, f"{end}</D:prop>{_OK}</D:response>\n".encode()
         if not (plain and names <= {GETETAG, *DATA}):
             context.read_object_properties(collection)
 
@@ -215,7 +218,7 @@ class ObjectWriter:
     def etag_response(self, name: str, etag: str) -> str:
         """The response of an object of which only the ETag is asked."""
         return (
-            f"<D:response><D:href>{self._base}{paths.segment(name)}</D:href><D:propstat><D:prop>"
+            f"{self._open}{paths.segment(name)}{_INSIDE}"
             f"<D:getetag>{etag}</D:getetag></D:prop>{_OK}</D:response>\n"
         )
 
@@ -223,12 +226,9 @@ class ObjectWriter:
         """The response of an object of which only its data is asked, with or without the ETag."""
         write = self._context.write_data
         data = xml.escape_bytes(content) if write is None else xml.escape(write(content)).encode()
-        start, end, _ = xml.tags(self._data)
-        tag = f"<D:getetag>{etag}</D:getetag>" if self._with_etag else ""
-        head = (
-            f"<D:response><D:href>{self._base}{paths.segment(name)}</D:href><D:propstat><D:prop>{tag}{start}"
-        )
-        return b"%b%b%b" % (head.encode(), data, f"{end}</D:prop>{_OK}</D:response>\n".encode())
+        etag_part = f"<D:getetag>{etag}</D:getetag>" if self._with_etag else ""
+        head = f"{self._open}{paths.segment(name)}{_INSIDE}{etag_part}{self._data_start}"
+        return b"".join((head.encode(), data, self._data_end))
 
     def response(self, stored: StoredObject) -> Part:
         """The response of an object that was read; with its content if `needs_content`."""
