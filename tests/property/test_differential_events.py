@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from enginedav import EngineDav, World, new_world
@@ -25,6 +25,8 @@ EXAMPLES = int(os.environ.get("TAGWERK_EXAMPLES", "100"))
 _PROFILE = settings(
     max_examples=EXAMPLES,
     deadline=None,
+    # What is found is told at once: shrinking asks the slow oracle thousands of times.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 _numbers = itertools.count(1)
