@@ -34,6 +34,11 @@ DIFFERENT = {
     "ical4j-Christian32Holidays.ics",
     # DTEND that is DTSTART, both dates: the day of the event is shown.
     "icalendar-example.ics",
+    # "Western/Central Europe" without a VTIMEZONE: Lotus Notes' name of a zone, floating for the library.
+    "icalendar-issue_526_calendar_with_different_events.ics",
+    "icalendar-issue_526_calendar_with_event_subset.ics",
+    "icalendar-issue_526_calendar_with_events.ics",
+    "icalendar-issue_526_calendar_with_shuffeled_events.ics",
 }
 
 
