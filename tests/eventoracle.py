@@ -44,6 +44,13 @@ def overlaps(found: Instance, start: int, end: int) -> bool:
     return start < found.end and end > found.start
 
 
+def task_overlaps(found: Instance, start: int, end: int) -> bool:
+    """The rows of the table for VTODO in RFC 4791 9.9 that have DTSTART, with and without DUE."""
+    if found.start == found.end:
+        return start <= found.start < end
+    return (start < found.end or start <= found.start) and (end > found.start or end >= found.end)
+
+
 def kind_of(event: icalendar.Event) -> str:
     """The table of RFC 4791 7.10."""
     if event.get("TRANSP") == "TRANSPARENT" or event.get("STATUS") == "CANCELLED":
@@ -51,8 +58,11 @@ def kind_of(event: icalendar.Event) -> str:
     return "BUSY-TENTATIVE" if event.get("STATUS") == "TENTATIVE" else "BUSY"
 
 
-def expected(content: bytes, start: int, end: int, zone: tzinfo) -> list[Instance]:
+def expected(
+    content: bytes, start: int, end: int, zone: tzinfo, *, component: str = "VEVENT"
+) -> list[Instance]:
     """What the other library finds.  It is asked for a few days more, and cut as the RFC says."""
+    last, holds = ("DTEND", overlaps) if component == "VEVENT" else ("DUE", task_overlaps)
     window = [shown(start) - timedelta(days=6), shown(end) + timedelta(days=6)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -62,13 +72,13 @@ def expected(content: bytes, start: int, end: int, zone: tzinfo) -> list[Instanc
         made = [
             Instance(
                 instant(event["DTSTART"].dt, zone),
-                instant(event["DTEND"].dt, zone),
+                instant(event[last].dt, zone),
                 str(event["SUMMARY"]),
                 kind_of(event),
             )
-            for event in recurring_ical_events.of(calendar).between(*window)
+            for event in recurring_ical_events.of(calendar, components=[component]).between(*window)
         ]
-    return sorted({one for one in made if overlaps(one, start, end)})
+    return sorted({one for one in made if holds(one, start, end)})
 
 
 def shown(seconds: int) -> datetime:
@@ -83,36 +93,47 @@ def in_zone(zone: tzinfo) -> str:
     return f"<C:timezone-id>{zone.key}</C:timezone-id>" if isinstance(zone, ZoneInfo) else ""
 
 
-def queried(dav: EngineDav, path: str, start: int, end: int, zone: tzinfo, *, inside: str = "") -> set[str]:
-    filters = f'<C:comp-filter name="VEVENT"><C:time-range {span(start, end)}/>{inside}</C:comp-filter>'
+def queried(
+    dav: EngineDav,
+    path: str,
+    start: int,
+    end: int,
+    zone: tzinfo,
+    *,
+    inside: str = "",
+    component: str = "VEVENT",
+) -> set[str]:
+    filters = f'<C:comp-filter name="{component}"><C:time-range {span(start, end)}/>{inside}</C:comp-filter>'
     return set(dav.query(path, filters, rest=in_zone(zone)).multistatus().names)
 
 
-def expanded(dav: EngineDav, path: str, start: int, end: int, zone: tzinfo) -> dict[str, list[Instance]]:
+def expanded(
+    dav: EngineDav, path: str, start: int, end: int, zone: tzinfo, *, component: str = "VEVENT"
+) -> dict[str, list[Instance]]:
     """The instances of every object that the server returns for the range."""
     bounds = span(start, end)
     found = dav.query(
         path,
-        f'<C:comp-filter name="VEVENT"><C:time-range {bounds}/></C:comp-filter>',
+        f'<C:comp-filter name="{component}"><C:time-range {bounds}/></C:comp-filter>',
         props=f"<C:calendar-data><C:expand {bounds}/></C:calendar-data>",
         rest=in_zone(zone),
     ).multistatus()
     return {
-        href.rsplit("/", 1)[1]: sorted(instances_in(one.text(_DATA), zone))
+        href.rsplit("/", 1)[1]: sorted(instances_in(one.text(_DATA), zone, component=component))
         for href, one in found.found.items()
     }
 
 
-def instances_in(text: str, zone: tzinfo) -> Iterator[Instance]:
+def instances_in(text: str, zone: tzinfo, *, component: str = "VEVENT") -> Iterator[Instance]:
     """The events of an expanded object, each by itself."""
     calendar = icalendar.Calendar.from_ical(text)
     assert not calendar.walk("VTIMEZONE")
-    for event in calendar.walk("VEVENT"):
+    for event in calendar.walk(component):
         assert not {"RRULE", "RDATE", "EXDATE", "EXRULE"} & set(event)
         assert "TZID" not in event["DTSTART"].params
         yield Instance(
             instant(event["DTSTART"].dt, zone),
-            instant(event.end, zone),
+            instant(event.end if component == "VEVENT" else event.get("DUE", event["DTSTART"]).dt, zone),
             str(event["SUMMARY"]),
             kind_of(event),
         )
