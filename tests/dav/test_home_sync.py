@@ -272,6 +272,7 @@ def followed(
             known, token = {}, ""
             continue
         found = answer.multistatus()
+        assert len(gone(found)) + len(changed(found)) <= limit
         for href in gone(found):
             # What was in it is gone with it.
             known = {other: tag for other, tag in known.items() if not other.startswith(href)}

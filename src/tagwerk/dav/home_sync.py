@@ -46,11 +46,15 @@ Known = dict[str, SyncToken]
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is to be said about one name; `changes` only where the level is infinite."""
+    """What is to be said about one name.
+
+    `changes` are in it where the level is infinite; `shown`: the collection itself is named, too.
+    """
 
     name: str
     collection: CollectionResource | None
-    changes: Changes | None
+    changes: Changes | None = None
+    shown: bool = True
 
 
 def write_token(known: Known, *, deep: bool = False) -> str:
@@ -136,21 +140,43 @@ def _steps(
             continue
         if limit <= 0:
             return steps, after, True
-        limit -= 1
         if found is None:
-            steps.append(_Step(name, None, None))
+            steps.append(_Step(name, None))
             del after[name]
-            continue
-        changes = None
-        if deep:
-            # A collection that was made anew under its old name has another epoch: the token is refused.
-            changes = changes_since(context.txn, found.binding.collection, before, limit=max(1, limit))
-            limit -= len(changes.changed) + len(changes.removed)
-        steps.append(_Step(name, found, changes))
-        after[name] = changes.token if changes else _now(found)
-        if changes and changes.truncated:
-            return steps, after, True
+            limit -= 1
+        elif not deep:
+            steps.append(_Step(name, found))
+            after[name] = _now(found)
+            limit -= 1
+        else:
+            step, after[name], limit = _inside(context, found, before, limit=limit)
+            steps.append(step)
+            if after[name] != _now(found):
+                return steps, after, True
     return steps, after, False
+
+
+def _inside(
+    context: Context, found: CollectionResource, before: SyncToken | None, *, limit: int
+) -> tuple[_Step, SyncToken, int]:
+    """A collection and what changed in it, at most `limit` names; what the client knows then; what is left of the limit.
+
+    A new collection is named before what is in it, others after it, as they change with it.
+    A token whose walk began at its own position says that only the collection is left to be named.
+    """
+    name, collection = found.binding.name, found.binding.collection
+    if before is None and limit == 1:
+        return _Step(name, found), SyncToken(collection.epoch, Modseq(0), collection.modseq), 0
+    new = before is None
+    # A collection that was made anew under its old name has another epoch: the token is refused.
+    changes = changes_since(context.txn, collection, before, limit=limit - new)
+    limit -= new + len(changes.changed) + len(changes.removed)
+    if changes.truncated:
+        return _Step(name, found, changes, shown=new), changes.token, 0
+    if not new and limit == 0:
+        left = SyncToken(collection.epoch, collection.modseq, collection.modseq)
+        return _Step(name, found, changes, shown=False), left, 0
+    return _Step(name, found, changes), changes.token, limit - (not new)
 
 
 def _responses(
@@ -162,7 +188,8 @@ def _responses(
                 context.href(resource.principal.name, step.name, collection=True), "404 Not Found"
             )
             continue
-        yield response_for(context, step.collection, asked)
+        if step.shown:
+            yield response_for(context, step.collection, asked)
         if step.changes is not None:
             writer = ObjectWriter(context, step.collection, asked)
             yield from object_responses(step.collection, step.changes, writer)
