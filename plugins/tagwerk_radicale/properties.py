@@ -25,7 +25,8 @@ SUBSCRIBED = "VSUBSCRIBED"
 _MARK = "{http://radicale.org/ns/}tag"
 """Says that a calendar is one that Radicale's clients subscribe to elsewhere."""
 
-_PROTECTED = frozenset(live.name for feature in FEATURES for live in feature.properties if live.set is None)
+_LIVE = [live for feature in FEATURES for live in feature.properties]
+_PROTECTED = {live.name for live in _LIVE} - {live.name for live in _LIVE if live.set is not None}
 
 _TAGS = {Kind.CALENDAR: "VCALENDAR", Kind.ADDRESSBOOK: "VADDRESSBOOK"}
 _KINDS = {"VCALENDAR": Kind.CALENDAR, "VADDRESSBOOK": Kind.ADDRESSBOOK, SUBSCRIBED: Kind.CALENDAR}

@@ -1,6 +1,6 @@
 """`[storage] type = tagwerk_radicale.storage`: Radicale on the database of `tagwerk serve`.
 
-Translation only.  What Radicale cannot express (shares, versions) is not lost, it is
+Translation only.  What Radicale cannot express (invitations, versions) is not lost, it is
 not shown.
 """
 
@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -21,12 +22,14 @@ from radicale.storage import BaseCollection, BaseStorage
 
 from tagwerk.accounts.users import add_user
 from tagwerk.errors import InvalidRequest, NotFound, TagwerkError
-from tagwerk.model import Access, Kind, Principal, Upload
+from tagwerk.model import Access, Binding, Kind, Principal, PrincipalId, Upload
+from tagwerk.sharing import writing
+from tagwerk.sharing.shares import By, is_settled, settle
 from tagwerk.store import collections, objects
+from tagwerk.store.access import delegated
 from tagwerk.store.check import misfits
 from tagwerk.store.engine import Transaction
-from tagwerk.store.principals import principal_by_name, principals
-from tagwerk.store.properties import collection_properties
+from tagwerk.store.principals import principal_by_id, principal_by_name, principals
 from tagwerk_radicale import properties
 from tagwerk_radicale.collection import Collection, check_name
 from tagwerk_radicale.engines import OPTIONS, database_of
@@ -59,8 +62,20 @@ class Storage(BaseStorage):
     def acquire_lock(self, mode: str, user: str = "", *args: Any, **kwargs: Any) -> Iterator[None]:
         # The only lock without a request is the one in which a principal is made at the first
         # login.  There Radicale goes on after a predefined collection that failed, and so do we.
-        with self._database.lock(mode, tolerant="request" not in kwargs):
+        self._settle(user)
+        with self._database.lock(mode, user=user, tolerant="request" not in kwargs):
             yield
+
+    def _settle(self, user: str) -> None:
+        """Before a home is looked at, what was shared with a group or everybody gets its place in it."""
+        if not user or self._database.user:
+            return
+        with self._database.engine.read() as txn:
+            principal = principal_by_name(txn, user)
+            if principal is None or is_settled(txn, principal.id):
+                return
+        with self._database.engine.write() as txn:
+            settle(txn, principal, by=By(user, int(time.time())))
 
     def discover(
         self,
@@ -101,6 +116,8 @@ class Storage(BaseStorage):
         if found.principal is None:
             return [self._home(txn, principal) for principal in list(principals(txn))]
         bindings = collections.bindings_of(txn, found.principal.id)
+        if self._acts_for(txn, found.principal.name) is not None:
+            bindings = collections.collections_of(txn, found.principal.id)
         names = [binding.name for binding in bindings]
         return [one for name in names if (one := self._collection(txn, found.principal.name, name))]
 
@@ -109,11 +126,32 @@ class Storage(BaseStorage):
 
     def _collection(self, txn: Transaction, home: str, name: str) -> Collection | None:
         binding = collections.find_binding(txn, home, name)
-        # Radicale cannot show that somebody is busy and hide the rest, so it shows nothing.
-        if binding is None or binding.access is Access.BUSY:
+        if binding is None or binding.collection.kind is Kind.NOTIFICATIONS:
             return None
-        stored = collection_properties(txn, binding.collection.id, binding.id)
-        return Collection(self._database, home, binding, stored)
+        viewer, access = binding.principal, self._acts_for(txn, home)
+        if access is not None:
+            if binding.access is not Access.OWNER or binding.collection.kind is not Kind.CALENDAR:
+                return None
+            delegate = principal_by_name(txn, self._database.user)
+            assert delegate is not None
+            binding, viewer = replace(binding, access=access), delegate.id
+        return self._shown(txn, home, binding, viewer)
+
+    def _shown(self, txn: Transaction, home: str, binding: Binding, viewer: PrincipalId) -> Collection:
+        found = Collection(self._database, home, binding, viewer, {})
+        if binding.access is not Access.OWNER:
+            owner = principal_by_id(txn, binding.collection.owner)
+            found.owner = owner.name if owner else home
+        found.refresh(txn)
+        return found
+
+    def _acts_for(self, txn: Transaction, home: str) -> Access | None:
+        """What the user of this lock may do for the owner of another home; None in their own."""
+        user = self._database.user
+        if not user or user == home:
+            return None
+        owner, delegate = principal_by_name(txn, home), principal_by_name(txn, user)
+        return None if owner is None or delegate is None else delegated(txn, owner.id, delegate.id)
 
     def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
         with self._database.change() as txn:
@@ -121,15 +159,13 @@ class Storage(BaseStorage):
                 raise InvalidRequest("Only events, tasks and cards can be moved, to another collection.")
             check_name(to_href)
             source = item.collection
-            source.check_access()
-            to_collection.check_access()
             source_id, target = source.binding.collection.id, to_collection.binding.collection
             if (source_id, item.href) == (target.id, to_href):
                 return
             if target.kind is Kind.CALENDAR and item.component_name not in target.components:
                 raise InvalidRequest(f"{to_collection.path} holds no {item.component_name}.")
             now = int(time.time())
-            objects.move_object(txn, source_id, item.href, to=target.id, as_name=to_href, now=now)
+            writing.move(txn, source.view, item.href, to=to_collection.view, as_name=to_href, now=now)
             source.refresh(txn)
             to_collection.refresh(txn)
 
@@ -192,7 +228,7 @@ class Storage(BaseStorage):
         binding = collections.create_collection(
             txn, principal.id, name=name, kind=kind, now=int(time.time()), components=components
         )
-        made = Collection(self._database, home, binding, {})
+        made = self._shown(txn, home, binding, binding.principal)
         made.overlay(txn, props, keep=())
         made.refresh(txn)
         return made
@@ -226,8 +262,7 @@ def _fill(
     The collection stays the same one, with its history, so clients see what changed
     instead of starting again.  An object keeps its name as long as it has its UID.
     """
-    collection_id = collection.binding.collection.id
-    old = {stored.uid: stored for stored in objects.objects(txn, collection_id)}
+    old = {stored.uid: stored for stored in collection.view.objects(txn)}
     taken = {stored.name for stored in old.values()}
     wanted: dict[str, Upload] = {}
     for item in items:
@@ -239,7 +274,7 @@ def _fill(
         # Radicale reads a chunked body as an empty one, and would delete everything.
         raise InvalidRequest(f"The request holds nothing to put in the place of {len(old)} objects.")
     for uid in old.keys() - wanted.keys():
-        objects.remove_object(txn, collection_id, old[uid].name, now=int(time.time()))
+        writing.remove(txn, collection.view, old[uid].name, now=int(time.time()))
     replaced: dict[str, Any] = {}
     new: list[str] = []
     for uid, upload in wanted.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from tagwerk.errors import InsufficientStorage, TagwerkError, Unavailable
@@ -24,7 +24,7 @@ class Database:
         self._held = threading.local()
 
     @contextmanager
-    def lock(self, mode: str, *, tolerant: bool = False) -> Iterator[None]:
+    def lock(self, mode: str, *, user: str = "", tolerant: bool = False) -> Iterator[None]:
         """Hold a snapshot ("r") or the only writer ("w") for this thread.
 
         The transaction begins with the first access and ends with the block, by
@@ -42,7 +42,7 @@ class Database:
             return
         try:
             with ExitStack() as stack:
-                self._held.session = session = _Session(self.engine, mode, stack, tolerant)
+                self._held.session = session = _Session(self.engine, mode, stack, tolerant, user)
                 yield
                 if session.poisoned:
                     raise _Undo
@@ -60,6 +60,22 @@ class Database:
             return
         with self.engine.read() as txn:
             yield txn
+
+    def remembered(self, key: object, ask: Callable[[Transaction], str]) -> str:
+        """The answer to a question about rights, asked once a lock: Radicale asks for every object."""
+        session = self._session
+        if session is None:
+            with self.engine.read() as txn:
+                return ask(txn)
+        if key not in session.answers:
+            session.answers[key] = ask(session.transaction())
+        return session.answers[key]
+
+    @property
+    def user(self) -> str:
+        """For whom this thread holds the lock; "" for nobody."""
+        session = self._session
+        return "" if session is None else session.user
 
     @contextmanager
     def change(self) -> Iterator[Transaction]:
@@ -102,8 +118,10 @@ class _Undo(Exception):
 class _Session:
     """One thread's lock."""
 
-    def __init__(self, engine: Engine, mode: str, stack: ExitStack, tolerant: bool) -> None:
+    def __init__(self, engine: Engine, mode: str, stack: ExitStack, tolerant: bool, user: str) -> None:
         self.mode = mode
+        self.user = user
+        self.answers: dict[object, str] = {}
         self.tolerant = tolerant
         self.poisoned = False
         self._engine = engine

@@ -33,6 +33,7 @@ class Server:
     host: str
     port: int
     base_path: str
+    public_url: str
     max_body_size: int
 
 
@@ -67,10 +68,18 @@ class Dav:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """[sharing]"""
+
+    accept: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """[retention]"""
 
     tombstone_days: int
+    audit_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,7 @@ class Settings:
     storage: Storage
     auth: Auth
     dav: Dav
+    sharing: Sharing
     retention: Retention
     logging: Logging
 
@@ -121,6 +131,7 @@ def load(
         Storage(data=folder, database_url=url or f"sqlite://{folder / 'tagwerk.sqlite'}"),
         Auth(**values["auth"], extra=MappingProxyType(extra)),
         Dav(**values["dav"]),
+        Sharing(**values["sharing"]),
         Retention(**values["retention"]),
         Logging(**values["logging"]),
     )

@@ -59,9 +59,15 @@ def test_every_object_comes_with_its_facts_and_repairs(store, calendar):
         ("UPDATE collection SET min_modseq = 99", "anna/work has forgotten changes up to 99"),
         ("UPDATE collection SET epoch = ''", "anna/work has no epoch."),
         ("UPDATE collection SET kind = 'inbox'", "anna/work has the kind 'inbox'."),
-        ("UPDATE binding SET access = 'any'", "anna/work has the access 'any'."),
-        ("UPDATE binding SET removed = 1", "is in no home, so that nobody can reach it"),
-        ("UPDATE binding SET collection_id = NULL", "anna/work leads to a collection that does not exist"),
+        ("UPDATE binding SET status = 'any'", "anna/work has the status 'any'."),
+        ("DELETE FROM binding", "is in no home, so that nobody can reach it"),
+        ("UPDATE binding SET name = ''", "anna has a place called '' for something that is accepted"),
+        (
+            "INSERT INTO share (collection_id, grantee_id, access, summary, created)"
+            " SELECT id, 1, 'read', '', 1 FROM collection",
+            "anna/work is shared with principal 1, who does not exist",
+        ),
+        ("UPDATE collection SET shared_modseq = 99", "anna/work shows its owner change number 99"),
         ("UPDATE object SET created_modseq = 50", "anna/work/a.ics was changed before it was created"),
         ("UPDATE object SET content = 'x' WHERE removed", "b.ics was removed and still has its content"),
         ("UPDATE principal SET addresses = '{'", "The addresses of the user anna cannot be read"),

@@ -56,17 +56,17 @@ def test_a_database_without_old_removals_is_not_written(store, two):
 
 
 def test_a_server_forgets_after_the_days_that_are_set(store, two):
-    do_upkeep(store, Retention(tombstone_days=36500))
+    do_upkeep(store, Retention(tombstone_days=36500, audit_days=36500))
     with store.read() as txn:
         before = counts(txn).tombstones
-    do_upkeep(store, Retention(tombstone_days=90))
+    do_upkeep(store, Retention(tombstone_days=90, audit_days=90))
 
     with store.read() as txn:
         assert (before, counts(txn).tombstones) == (2, 0)
 
 
 def test_upkeep_ends_with_its_block(store):
-    with upkeep(store, Retention(tombstone_days=90)):
+    with upkeep(store, Retention(tombstone_days=90, audit_days=90)):
         pass
 
     assert not [each for each in threading.enumerate() if each.name == "upkeep"]

@@ -7,7 +7,7 @@ from html import escape
 
 from tagwerk.errors import DAV, NotFound
 from tagwerk.model import Kind, Principal, PrincipalId
-from tagwerk.store.collections import CALENDAR_COMPONENTS, create_collection
+from tagwerk.store.collections import CALENDAR_COMPONENTS, NOTIFICATIONS, create_collection
 from tagwerk.store.credentials import set_password
 from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import add_principal, principal_by_name, remove_principal
@@ -49,6 +49,7 @@ def add_user(
     )
     if password_hash is not None:
         set_password(txn, principal.id, password_hash, now=now)
+    create_collection(txn, principal.id, name=NOTIFICATIONS, kind=Kind.NOTIFICATIONS, now=now)
     add_default_collections(txn, principal.id, now=now)
     return principal
 

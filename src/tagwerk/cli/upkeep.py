@@ -11,6 +11,7 @@ from tagwerk.cli.invocation import now
 from tagwerk.errors import TagwerkError
 from tagwerk.settings import Retention
 from tagwerk.store import Engine
+from tagwerk.store.audit import forget_entries
 from tagwerk.store.upkeep import forget_removals
 
 FIRST_SECONDS = 60
@@ -48,6 +49,8 @@ def do_upkeep(engine: Engine, retention: Retention) -> None:
     """Forget what is old enough; a database that is busy or full waits for the next day."""
     try:
         forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
+        with engine.write() as txn:
+            forget_entries(txn, before=now() - retention.audit_days * DAY)
     except TagwerkError as error:
         log.warning("Removals older than %d days are still there: %s", retention.tombstone_days, error)
     else:

@@ -14,7 +14,9 @@ from tagwerk.dav.resources import Context, where_is
 from tagwerk.errors import MethodNotAllowed, TagwerkError, Unauthenticated
 from tagwerk.model import Principal, PrincipalId
 from tagwerk.settings import Settings
+from tagwerk.sharing.shares import By, is_settled, settle
 from tagwerk.store import Engine
+from tagwerk.store.collections import NOTIFICATIONS
 from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import principal_by_name
 
@@ -49,6 +51,7 @@ class DavEngine:
             raise MethodNotAllowed(f"This server has no method {request.method[:40]}.", allow=allow)
         if not request.user and request.method != "OPTIONS":
             raise Unauthenticated("Log in with the name and password of a user of this server.")
+        self._settle(request)
         prepared: object = None
         if method.prepare is not None:
             with self._store.read() as txn:
@@ -60,6 +63,18 @@ class DavEngine:
                 if_header.check(context)
                 return method.handler(context)
         return self._read(method, request)
+
+    def _settle(self, request: Request) -> None:
+        """Before a home is looked at, what was shared with a group or everybody gets its place in it."""
+        segments = paths.split(request.path)
+        if not request.user or (len(segments) > 1 and segments[1] != NOTIFICATIONS):
+            return
+        with self._store.read() as txn:
+            user = principal_by_name(txn, request.user)
+            if user is None or is_settled(txn, user.id):
+                return
+        with self._store.write() as txn:
+            settle(txn, user, by=By(user.name, int(self._clock()), self._settings.sharing.accept))
 
     def _read(self, method: Method, request: Request) -> Response:
         with ExitStack() as stack:

@@ -10,6 +10,7 @@ from tagwerk.collation import UNICODE, MatchType, TextMatch
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer, limited, response_for, wanted
+from tagwerk.dav.proxies import proxy_memberships
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -20,12 +21,14 @@ from tagwerk.dav.resources import (
     Where,
     collections_in,
     may_look_up,
+    proxy_groups,
     target,
 )
+from tagwerk.dav.sharing import visible_shares
 from tagwerk.dav.sync import limit_of
 from tagwerk.errors import CALDAV, DAV, InvalidXml
-from tagwerk.model import Principal
-from tagwerk.store.principals import groups_of, members_of, principal_by_id, principals
+from tagwerk.model import EVERYBODY, Principal
+from tagwerk.store.principals import delegators_of, groups_of, members_of, principals
 
 feature = Feature("RFC 3744 principals", tokens=("access-control",))
 
@@ -97,7 +100,10 @@ def group_membership(context: Context, resource: Resource) -> str | None:
     if not isinstance(resource, Home):
         return None
     found = groups_of(context.txn, resource.principal.id)
-    return "".join(xml.href(context.href(who.name, collection=True)) for who in found)
+    hrefs = [context.href(who.name, collection=True) for who in found]
+    if resource.principal.id == context.user.id:
+        hrefs += proxy_memberships(context)
+    return "".join(map(xml.href, hrefs))
 
 
 @feature.report("{DAV:}principal-search-property-set", on=Where.ROOT | Where.ANYBODY)
@@ -188,13 +194,18 @@ def principal_match(context: Context, resource: Resource, root: Element) -> Resp
     """RFC 3744 9.3: below this resource, what is the user's, or is the user."""
     asked = wanted(context.request, root)
     if root.find("{DAV:}self") is not None:
-        homes = [_shown_home(context, context.user)] if resource.where in Where.ROOT | Where.HOME else []
-        homes += [
-            _shown_home(context, who)
-            for who in groups_of(context.txn, context.user.id)
-            if resource.where is Where.ROOT
-        ]
-        return answer(response_for(context, home, asked) for home in homes)
+        found: list[Resource] = []
+        if resource.where in Where.ROOT | Where.HOME:
+            found.append(_shown_home(context, context.user))
+        if resource.where is Where.ROOT:
+            found += [_shown_home(context, who) for who in groups_of(context.txn, context.user.id)]
+            found += [
+                group
+                for who, access in delegators_of(context.txn, context.user.id)
+                for group in proxy_groups(context, Home("", who))
+                if group.access is access
+            ]
+        return answer(response_for(context, one, asked) for one in found)
     named = [child.tag for child in root.iterfind("{DAV:}principal-property/*")]
     if not named:
         raise InvalidXml("A principal-match holds self, or principal-property with a property in it.")
@@ -225,12 +236,12 @@ def acl_principal_prop_set(context: Context, resource: Resource, root: Element) 
     """RFC 3744 9.2: the properties of everybody whom the ACL of a resource names."""
     asked = wanted(context.request, root)
     target(context)
-    owner: Principal | None = None
+    found: list[Principal | None] = []
     if isinstance(resource, Home):
-        owner = resource.principal
-    elif isinstance(resource, CollectionResource):
-        owner = principal_by_id(context.txn, resource.binding.collection.owner)
-    elif isinstance(resource, ObjectResource):
-        owner = principal_by_id(context.txn, resource.parent.binding.collection.owner)
-    found = [owner] if owner else []
-    return answer(response_for(context, _shown_home(context, who), asked) for who in found)
+        found = [resource.principal]
+    elif isinstance(resource, CollectionResource | ObjectResource):
+        parent = resource.parent if isinstance(resource, ObjectResource) else resource
+        found = [context.principal(parent.binding.collection.owner)]
+        given = [share.grantee for share in visible_shares(context, parent) if share.grantee != EVERYBODY]
+        found += [context.principal(one) for one in given]
+    return answer(response_for(context, _shown_home(context, who), asked) for who in found if who is not None)

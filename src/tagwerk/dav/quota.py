@@ -20,14 +20,14 @@ def quota_available_bytes(context: Context, resource: Resource) -> str | None:
     limit = limit_of(context, owner) if owner else 0
     if owner is None or not limit:
         return None
-    return str(max(0, limit - used_bytes(context.txn, owner.id)))
+    return str(max(0, limit - context.used_bytes(owner.id)))
 
 
 @feature.live_property("{DAV:}quota-used-bytes", on=_HERE)
 def quota_used_bytes(context: Context, resource: Resource) -> str | None:
     """RFC 4331 4: everything that the owner has, as that is what the limit is for."""
     owner = _owner(context, resource)
-    return str(used_bytes(context.txn, owner.id)) if owner else None
+    return str(context.used_bytes(owner.id)) if owner else None
 
 
 def limit_of(context: Context, owner: Principal) -> int:
@@ -54,4 +54,6 @@ def _owner(context: Context, resource: Resource) -> Principal | None:
     if isinstance(resource, Home):
         return resource.principal
     assert isinstance(resource, CollectionResource)
-    return principal_by_id(context.txn, resource.binding.collection.owner)
+    if not resource.access.writes:
+        return None  # How much somebody else has is not told to those who add nothing to it.
+    return context.principal(resource.binding.collection.owner)
