@@ -270,7 +270,8 @@ class View:
 def view_of(binding: Binding, viewer: PrincipalId) -> View:
     """What `viewer` sees through a binding, which is their own or that of somebody for whom they act."""
     busy = binding.access is Access.BUSY
-    salt = f"{binding.id} {viewer if viewer != binding.principal else ''}"
+    # The owner's epoch is known to nobody else, so nobody can compute what a masked object's tag would be.
+    salt = f"{binding.collection.epoch} {binding.id} {viewer if viewer != binding.principal else ''}"
     return View(binding.collection, binding.access, NOBODY if busy else viewer, salt)
 
 
