@@ -54,6 +54,35 @@ def add_user(
     return principal
 
 
+def add_place(
+    txn: Transaction,
+    name: str,
+    *,
+    kind: str,
+    now: int,
+    display_name: str = "",
+    addresses: tuple[str, ...] = (),
+) -> Principal:
+    """Create a room or a resource, with a calendar.  Nobody can log in as one.
+
+    Raises:
+        InvalidRequest: the name cannot stand in a URL.
+        Conflict: there is somebody of that name.
+    """
+    principal = add_principal(
+        txn,
+        unicodedata.normalize("NFC", name),
+        now=now,
+        kind=kind,
+        display_name=display_name,
+        addresses=addresses,
+    )
+    binding = create_collection(txn, principal.id, name="calendar", kind=Kind.CALENDAR, now=now)
+    title = escape(principal.display_name, quote=False)
+    set_collection_properties(txn, binding.collection.id, {DAV + "displayname": title})
+    return principal
+
+
 def add_default_collections(txn: Transaction, principal: PrincipalId, *, now: int) -> None:
     """Create what a new user gets.
 

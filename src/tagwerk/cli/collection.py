@@ -11,7 +11,9 @@ from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal,
 from tagwerk.cli.table import counted, table
 from tagwerk.dav import paths
 from tagwerk.errors import DAV, InvalidPath, NotFound
-from tagwerk.model import Binding, Kind, Principal, PrincipalId
+from tagwerk.model import Access, Binding, Kind, Principal, PrincipalId
+from tagwerk.sharing import shares
+from tagwerk.sharing.shares import By
 from tagwerk.store.collections import bindings_of, create_collection, delete_collection, find_binding_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import etags
@@ -71,13 +73,18 @@ def list_(invocation: Invocation, user: str | None, as_json: bool) -> None:
 @common_options
 @pass_invocation
 def add(invocation: Invocation, user: str, name: str, kind: str, display_name: str) -> None:
-    """Add an empty collection called NAME, which is its place in the URL."""
+    """Add an empty collection called NAME, which is its place in the URL.
+
+    USER may be a group, whose members then change what is in it; `tagwerk share add` sets another level.
+    """
     what, components = KINDS[kind]
     with invocation.engine(invocation.settings()) as engine, engine.write() as txn:
         owner = user_called(txn, user)
-        add_collection(
+        binding = add_collection(
             txn, owner.id, name, kind=what, components=components, display_name=display_name or name
         )
+        if owner.kind == "group":
+            shares.share(txn, binding, owner, Access.WRITE, by=By("command line", now()))
     click.echo(f"Collection {name} of {owner.name} was added.")
 
 

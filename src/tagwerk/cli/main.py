@@ -14,11 +14,14 @@ import click
 from tagwerk import __version__
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
+from tagwerk.cli.delegate import delegate
 from tagwerk.cli.exports import export
+from tagwerk.cli.group import group, resource, room
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
+from tagwerk.cli.share import share
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
 from tagwerk.errors import TagwerkError
@@ -34,7 +37,21 @@ def tagwerk() -> None:
     """
 
 
-for command in (serve, user, collection, import_, export, check, options, version):
+for command in (
+    serve,
+    user,
+    group,
+    room,
+    resource,
+    collection,
+    share,
+    delegate,
+    import_,
+    export,
+    check,
+    options,
+    version,
+):
     tagwerk.add_command(command)
 
 

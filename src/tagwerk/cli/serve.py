@@ -104,6 +104,7 @@ def _listen_sentence(error: OSError, host: str, port: int) -> str:
 def _application(settings: Settings, engine: Engine) -> Any:
     """The ASGI application around the frame that the adapters register."""
     from tagwerk.http.app import create
+    from tagwerk.http.public import PublicLinks
 
     try:
         (frame,) = metadata.entry_points(group="tagwerk.frame", name="radicale")
@@ -115,7 +116,7 @@ def _application(settings: Settings, engine: Engine) -> Any:
     except RuntimeError as error:
         # That is how Radicale says that an option of [auth] is missing or wrong.
         raise ConfigurationError(f"Radicale refuses the settings: {error}.") from error
-    return create(settings, made)
+    return create(settings, made, PublicLinks(settings, engine))
 
 
 class _Server(uvicorn.Server):

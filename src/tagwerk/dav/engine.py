@@ -83,7 +83,7 @@ class DavEngine:
             response = method.handler(context)
             if not isinstance(response.body, bytes):
                 # The first part is made now, so that an error in it is still an answer.
-                response.body = _Body(_closing(response.body, stack.pop_all()))
+                response.body = held(response.body, stack.pop_all())
         return response
 
     def _context(self, txn: Transaction, request: Request) -> Context:
@@ -93,6 +93,11 @@ class DavEngine:
         if user is None or user.state != "active":
             raise Unauthenticated("This user is not known to this server.")
         return Context(txn, request, user, self._settings, self.registry, int(self._clock()))
+
+
+def held(parts: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
+    """A body that is made while it is sent, and closes `stack` at its end, or when it is closed."""
+    return _Body(_closing(parts, stack))
 
 
 class _Body:

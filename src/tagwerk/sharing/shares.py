@@ -91,7 +91,8 @@ def share(
         raise Refused("What can be given is busy, read, write or manage.")
     if access is Access.BUSY and collection.kind is not Kind.CALENDAR:
         raise Refused("An address book has no busy time; share it with read, write or manage.")
-    if grantee is not None and grantee.id == collection.owner:
+    # What a group owns its members have by a share with the group itself.
+    if grantee is not None and grantee.id == collection.owner and grantee.kind != "group":
         raise Refused("It belongs to them already.")
     grantee_id = grantee.id if grantee else EVERYBODY
     before = shares.find_share(txn, collection.id, grantee_id)

@@ -13,8 +13,8 @@ from tagwerk.store.engine import Row, Transaction, new_id
 
 _COLUMNS = "id, name, kind, display_name, addresses, state, created, quota, accept"
 _P_COLUMNS = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
-RESERVED = frozenset({"-", "public"})
-"""What begins the paths that belong to the server itself."""
+RESERVED = frozenset({"-", "public", "everybody"})
+"""What begins the paths that belong to the server itself, and who is not one principal."""
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s.][^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s]{0,127}")
 
@@ -64,6 +64,17 @@ def principal_by_id(txn: Transaction, principal: PrincipalId) -> Principal | Non
 def principals(txn: Transaction) -> Iterator[Principal]:
     """Everybody, by name."""
     return map(_principal, txn.rows(f"SELECT {_COLUMNS} FROM principal ORDER BY name"))
+
+
+def persons(txn: Transaction) -> Iterator[Principal]:
+    """Every person, by name."""
+    return of_kind(txn, "person")
+
+
+def of_kind(txn: Transaction, kind: str) -> Iterator[Principal]:
+    """Every principal of a kind, by name."""
+    rows = txn.rows(f"SELECT {_COLUMNS} FROM principal WHERE kind = ? ORDER BY name", (kind,))
+    return map(_principal, rows)
 
 
 def update_principal(
