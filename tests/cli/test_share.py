@@ -78,12 +78,12 @@ def test_the_list_is_a_table_for_people(tagwerk, people):
     ("words", "sentence"),
     [
         (("anna", "bert", "--level", "read"), "'anna' names no collection; write OWNER/COLLECTION."),
-        (("anna/nothing", "bert", "--level", "read"), "anna owns no collection 'nothing'. There are: "),
+        (("anna/nothing", "bert", "--level", "read"), "anna has no collection 'nothing'. There are: "),
         (("nobody/calendar", "bert", "--level", "read"), "There is no user 'nobody'."),
         (("anna/calendar", "nobody", "--level", "read"), "There is no user 'nobody'."),
         (("anna/calendar", "anna", "--level", "read"), "It belongs to them already."),
         (("anna/contacts", "bert", "--level", "busy"), "An address book has no busy time"),
-        (("anna/-notifications", "bert", "--level", "read"), "Notifications cannot be shared."),
+        (("anna/-notifications", "bert", "--level", "read"), "anna has no collection '-notifications'"),
     ],
 )
 def test_what_cannot_be_shared_is_a_sentence(tagwerk, people, words, sentence):
@@ -92,6 +92,26 @@ def test_what_cannot_be_shared_is_a_sentence(tagwerk, people, words, sentence):
     assert result.code == 1
     assert sentence in result.err
     assert listed(tagwerk)["shares"] == []
+
+
+def test_what_is_somebody_elses_is_not_removed_exported_or_filled_by_its_sharee(tagwerk, people, tmp_path):
+    tagwerk("share", "add", "anna/calendar", "bert", "--level", "manage")
+    (tmp_path / "a.ics").write_text(
+        "BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:a\nDTSTART:20260301\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+
+    removed = tagwerk("collection", "remove", "bert", "calendar-anna", "--yes")
+    tagwerk("export", "bert", tmp_path / "out")
+    filled = tagwerk("import", "bert", tmp_path / "a.ics", "--collection", "calendar-anna")
+
+    assert removed.err.startswith("tagwerk: calendar-anna is a share of anna's; ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "calendar.ics",
+        "contacts.vcf",
+        "tasks.ics",
+    ]
+    assert filled.code == 1
+    assert "calendar" in homes(tagwerk, "anna")
 
 
 def test_who_is_asked_accepts_or_leaves(tagwerk, people):

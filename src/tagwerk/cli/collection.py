@@ -14,10 +14,16 @@ from tagwerk.errors import DAV, InvalidPath, NotFound
 from tagwerk.model import Access, Binding, Kind, Principal, PrincipalId
 from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
-from tagwerk.store.collections import bindings_of, create_collection, delete_collection, find_binding_of
+from tagwerk.store.collections import (
+    bindings_of,
+    collections_of,
+    create_collection,
+    delete_collection,
+    find_binding_of,
+)
 from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import etags
-from tagwerk.store.principals import principals
+from tagwerk.store.principals import principal_by_id, principals
 from tagwerk.store.properties import collection_properties, set_collection_properties
 
 DISPLAY_NAME = DAV + "displayname"
@@ -115,14 +121,20 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
 
 
 def collection_called(txn: Transaction, owner: Principal, name: str) -> Binding:
-    """What the user sees as `name`.
+    """What the user owns as `name`.
 
     Raises:
         NotFound: with what there is.
     """
     binding = find_binding_of(txn, owner.id, name)
-    if binding is None:
-        names = ", ".join(other.name for other in bindings_of(txn, owner.id)) or "none"
+    if binding is not None and binding.access is not Access.OWNER:
+        whose = principal_by_id(txn, binding.collection.owner)
+        raise NotFound(
+            f"{name} is a share of {whose.name if whose else 'somebody'}'s; name it as its owner does,"
+            " or leave it with `tagwerk share leave`."
+        )
+    if binding is None or binding.collection.kind is Kind.NOTIFICATIONS:
+        names = ", ".join(other.name for other in collections_of(txn, owner.id)) or "none"
         raise NotFound(f"{owner.name} has no collection {name!r}. There are: {names}.")
     return binding
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from tagwerk.accounts.passwords import hash_password
+from tagwerk.cli.collection import collection_called
 from tagwerk.cli.invocation import (
     Invocation,
     common_options,
@@ -26,7 +27,7 @@ from tagwerk.settings import Settings
 from tagwerk.sharing import links, shares
 from tagwerk.sharing.shares import EVERYBODY_NAME, By
 from tagwerk.store.audit import entries
-from tagwerk.store.collections import collections_of, find_binding_of
+from tagwerk.store.collections import collections_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.links import Link, links_of
 from tagwerk.store.principals import principals
@@ -301,11 +302,7 @@ def place_called(txn: Transaction, place: str) -> tuple[Principal, Binding]:
     if not slash or not collection:
         raise InvalidRequest(f"{place!r} names no collection; write OWNER/COLLECTION.")
     owner = user_called(txn, name)
-    binding = find_binding_of(txn, owner.id, collection)
-    if binding is None or binding.access is not Access.OWNER:
-        names = ", ".join(one.name for one in collections_of(txn, owner.id)) or "none"
-        raise NotFound(f"{owner.name} owns no collection {collection!r}. There are: {names}.")
-    return owner, binding
+    return owner, collection_called(txn, owner, collection)
 
 
 def grantee_called(txn: Transaction, name: str) -> Principal | None:
