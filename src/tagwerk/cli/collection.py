@@ -18,7 +18,6 @@ from tagwerk.store.collections import (
     bindings_of,
     collections_of,
     create_collection,
-    delete_collection,
     find_binding_of,
 )
 from tagwerk.store.engine import Transaction
@@ -116,7 +115,8 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
                 err=True,
             )
         with engine.write() as txn:
-            delete_collection(txn, collection_called(txn, owner, name).collection.id)
+            doomed = collection_called(txn, owner, name).collection.id
+            shares.delete(txn, doomed, by=By("command line", now()))
     click.echo(f"Collection {name} of {owner.name} was removed.")
 
 

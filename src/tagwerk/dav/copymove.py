@@ -38,7 +38,6 @@ from tagwerk.sharing import shares, writing
 from tagwerk.sharing.views import view_of
 from tagwerk.store.collections import (
     copy_collection,
-    delete_collection,
     find_binding_of,
     lock_collection,
     next_personal_modseq,
@@ -199,7 +198,7 @@ def _transfer_collection(
 def _make_room(context: Context, existing: Binding) -> None:
     """What is overwritten goes; a share is only left."""
     if existing.access is Access.OWNER:
-        delete_collection(context.txn, existing.collection.id)
+        shares.delete(context.txn, existing.collection.id, by=context.by)
     else:
         shares.decline(context.txn, context.user, existing.collection.id, by=context.by)
 

@@ -45,7 +45,7 @@ from tagwerk.ical import resource as ical_resource
 from tagwerk.model import Access, Kind, Upload
 from tagwerk.sharing import shares, writing
 from tagwerk.sharing.notices import Notice
-from tagwerk.store.collections import delete_collection, lock_collection
+from tagwerk.store.collections import lock_collection
 from tagwerk.vcard import export as vcard_export
 from tagwerk.vcard import resource as vcard_resource
 
@@ -281,7 +281,7 @@ def delete(context: Context) -> Response:
         return Response(204)
     conditions.check(context.request, collection_etag(resource), modified=collection.modified)
     if resource.access is Access.OWNER:
-        delete_collection(context.txn, collection.id)
+        shares.delete(context.txn, collection.id, by=context.by)
     elif resource.own:
         shares.decline(context.txn, context.user, collection.id, by=context.by)
     else:

@@ -33,6 +33,7 @@ from tagwerk.store.audit import Entry, add_entry
 from tagwerk.store.collections import (
     binding_to,
     bindings_of,
+    delete_collection,
     find_collection,
     is_taken,
     lock_collection,
@@ -127,6 +128,24 @@ def unshare(txn: Transaction, binding: Binding, grantee: Principal | None, *, by
     sweep(txn, collection, shares.invitees_of(txn, collection.id), by=by)
 
 
+def delete(txn: Transaction, collection: CollectionId, *, by: By) -> None:
+    """Delete a collection for everybody; those with whom it was shared are told.
+
+    Raises:
+        NotFound: it is gone already.
+    """
+    found = lock_collection(txn, collection)
+    invitees = shares.invitees_of(txn, collection)
+    for invitee in invitees:
+        invited = shares.invitation(txn, invitee, collection)
+        principal = principal_by_id(txn, invitee)
+        if invited is not None and principal is not None and invited.status is not Status.DECLINED:
+            _tell(txn, found, principal, invited.id, "deleted", access=Access.READ, by=by)
+    if invitees or shares.shares_of(txn, collection):
+        record(txn, found, "delete", by=by)
+    delete_collection(txn, collection)
+
+
 def sweep(txn: Transaction, collection: Collection, invitees: list[PrincipalId], *, by: By) -> None:
     """Remove a collection from the homes of those whom nothing of it reaches any more."""
     for invitee in invitees:
@@ -147,7 +166,7 @@ def settle(txn: Transaction, principal: Principal, *, by: By) -> None:
 
 def is_settled(txn: Transaction, principal: PrincipalId) -> bool:
     """Whether `settle` has nothing to do."""
-    return not shares.unsettled(txn, principal)
+    return not shares.has_unsettled(txn, principal)
 
 
 def _invite(txn: Transaction, collection: Collection, principal: Principal, *, by: By, changed: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tagwerk.contentline import Component, parse, serialize
-from tagwerk.errors import NeedPrivileges, NotFound, UidConflict
+from tagwerk.errors import CALDAV, NeedPrivileges, NotFound, ObjectTooLarge, UidConflict
 from tagwerk.ical import resource as ical_resource
 from tagwerk.ical.personal import same_shared, taken_apart
 from tagwerk.model import Access, StoredObject, Upload
@@ -18,6 +18,9 @@ from tagwerk.sharing.views import View
 from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import copy_object, find_object, move_object, put_object, remove_object
 from tagwerk.store.personal import put_own
+
+MAX_OWN = 64 * 1024
+"""Characters that somebody may have of their own in one object: it counts for nobody's quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -
     sent = _calendar(upload.content)
     base = None if existing is None or existing.content is None else _calendar(existing.content)
     shared, own = taken_apart(sent, base)
+    if len(own.dumps()) > MAX_OWN:
+        raise ObjectTooLarge(
+            f"Alarms of one's own may have {MAX_OWN} characters in one object.",
+            condition=CALDAV + "max-resource-size",
+        )
     if base is not None and same_shared(shared, base):
         return Plan(None, own.dumps(), 0)
     if not view.access.writes:

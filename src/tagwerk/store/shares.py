@@ -143,6 +143,19 @@ def unsettled(txn: Transaction, principal: PrincipalId) -> list[tuple[Collection
     return [(collection_of(row[:-1]), row[-1]) for row in rows]
 
 
+def has_unsettled(txn: Transaction, principal: PrincipalId) -> bool:
+    """Whether `unsettled` has something; asked whenever a home is looked at."""
+    return (
+        txn.row(
+            f"{CIRCLE}SELECT 1 FROM share s JOIN collection c ON c.id = s.collection_id"
+            f" WHERE {REACHES} AND c.owner_id <> ? AND NOT EXISTS (SELECT 1 FROM binding b"
+            " WHERE b.collection_id = s.collection_id AND b.principal_id = ?) LIMIT 1",
+            (principal, principal, principal),
+        )
+        is not None
+    )
+
+
 def settle(
     txn: Transaction,
     principal: PrincipalId,
