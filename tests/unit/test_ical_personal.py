@@ -6,11 +6,19 @@ from hypothesis import strategies as st
 
 from icalsamples import calendar
 from tagwerk import contentline
-from tagwerk.contentline import Component, serialize
+from tagwerk.contentline import Component, parse, serialize
 from tagwerk.errors import InvalidCalendar
 from tagwerk.ical import resource, split
 from tagwerk.ical.identity import recurrence_id
-from tagwerk.ical.personal import Part, Personal, has_personal, same_shared, seen, taken_apart
+from tagwerk.ical.personal import (
+    Part,
+    Personal,
+    has_personal,
+    same_shared,
+    seen,
+    taken_apart,
+    without_alarms,
+)
 
 NOW = 1_767_225_600  # 2026-01-01
 DAILY = "DTSTART:20260101T100000Z DTEND:20260101T110000Z RRULE:FREQ=DAILY SUMMARY:x"
@@ -380,3 +388,31 @@ def test_real_objects_are_divided_and_put_together_again(corpus):
             assert not has_personal(seen(object_, Personal()))
             checked += 1
     assert checked > 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n",
+        "begin:valarm\nACTION:DISPLAY\nTRIGGER:-PT5M\nend:valarm\n",
+        "BEGIN:VAL\r\n ARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n",
+        "BEGIN\r\n :VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n",
+        "B\r\n EGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n",
+        "BEGIN:VALARM \r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND: VALARM\r\n",
+        "X-MOZ-LASTACK:20260101T000000Z\r\n",
+        "X-M\r\n OZ-LASTACK:20260101T000000Z\r\n",
+        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nBEGIN:VLOCATION\r\nNAME:x\r\nEND:VLOCATION\r\nEND:VALARM\r\n",
+        "BEGIN:VALARM\r\nEND:VALARM\r\nBEGIN:VALARM\r\nTRIGGER:PT0S\r\nEND:VALARM\r\n",
+        "DESCRIPTION:a\r\n BEGIN:VALARM\r\n b\\nEND:VALARM\r\n",
+        "",
+    ],
+)
+def test_cutting_alarms_out_of_the_text_says_what_reading_it_says(text):
+    content = (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260301T080000Z\r\n"
+        f"{text}SUMMARY:Kept\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    ).encode()
+
+    cut = parse(without_alarms(content).decode())[0]
+
+    assert serialize(cut) == serialize(seen(parse(content.decode())[0], Personal()))

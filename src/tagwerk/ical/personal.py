@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -112,6 +113,30 @@ def seen(calendar: Component, own: Personal) -> Component:
     for key, instance in _derived(calendar, [key for key in own if key not in keys]).items():
         made.children.append(_with(instance, own[key]))
     return made
+
+
+_ALARM = re.compile(rb"^BEGIN:VALARM\r?\n.*?^END:VALARM\r?\n", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_TRACES = (b"VALARM", b"\nX-MOZ", b"\nX-APPLE-TRAVEL")
+"""In the text in upper case: what looks like alarms or their state."""
+_FOLDED_NAME = re.compile(
+    rb"^(?:BEGIN|END)[^\r\n]*\r?\n[ \t]|^[^\r\n:;]{1,30}\r?\n[ \t]", re.MULTILINE | re.IGNORECASE
+)
+"""Names, or the beginnings and ends of components, that are folded: only reading tells what they are."""
+
+
+def without_alarms(content: bytes) -> bytes:
+    """The bytes of a stored object as they are for somebody else who has nothing of their own.
+
+    Says what ``seen(calendar, Personal())`` says; the lines that stay are byte for byte those that
+    were stored.
+    """
+    cut = _ALARM.sub(b"", content)
+    upper = cut.upper()
+    if any(trace in upper for trace in _TRACES) or (
+        (b"\n " in cut or b"\n\t" in cut) and _FOLDED_NAME.search(cut)
+    ):
+        return serialize(seen(parse(content.decode())[0], Personal())).encode()
+    return cut
 
 
 def taken_apart(sent: Component, base: Component | None) -> tuple[Component, Personal]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from tagwerk.contentline import Component, parse, serialize
 from tagwerk.ical.masking import masked
-from tagwerk.ical.personal import Personal, seen
+from tagwerk.ical.personal import Personal, seen, without_alarms
 from tagwerk.model import (
     Access,
     Binding,
@@ -51,16 +51,16 @@ class View:
     access: Access
     viewer: PrincipalId
     salt: str
+    plain: bool = field(init=False)
+    """Whether it is the rows as they are stored."""
+    masks: bool = field(init=False)
+    """Whether private things are hidden."""
 
-    @property
-    def plain(self) -> bool:
-        """Whether it is the rows as they are stored."""
-        return self.access is Access.OWNER or self.collection.kind is not Kind.CALENDAR
-
-    @property
-    def masks(self) -> bool:
-        """Whether private things are hidden."""
-        return not self.plain and not self.access.manages
+    def __post_init__(self) -> None:
+        # Worked out once, as it is asked for every object.
+        plain = self.access is Access.OWNER or self.collection.kind is not Kind.CALENDAR
+        object.__setattr__(self, "plain", plain)
+        object.__setattr__(self, "masks", not plain and not self.access.manages)
 
     @property
     def sight(self) -> Sight:
@@ -98,7 +98,7 @@ class View:
 
     def restricts(self, privacy: int) -> bool:
         """Whether an object is there and shows less than it holds."""
-        return not self.plain and (self.access is Access.BUSY or (self.masks and privacy > 0))
+        return self.masks and (privacy > 0 or self.access is Access.BUSY)
 
     def find(self, txn: Transaction, name: str, *, content: bool = False) -> StoredObject | None:
         """The object called `name` as it is seen, with its bytes if `content`; its size is that of these."""
@@ -262,9 +262,9 @@ class View:
             if shown is None:
                 return None
             return serialize(shown if busy else seen(shown, Personal.loads(own))).encode()
-        if alarms or own:
+        if own:
             return serialize(seen(_calendar(content), Personal.loads(own))).encode()
-        return content
+        return without_alarms(content) if alarms else content
 
 
 def view_of(binding: Binding, viewer: PrincipalId) -> View:
