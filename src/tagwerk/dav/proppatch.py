@@ -155,12 +155,14 @@ def store(
         set_principal_properties(context.txn, resource.principal.id, changes)
         _check_size(principal_properties_size(context.txn, resource.principal.id))
         return
+    masked = False
     if isinstance(resource, ObjectResource):
         parent, name = resource.parent, resource.stored.name
+        masked = parent.view.restricts(resource.stored.privacy)
     else:
         assert isinstance(resource, CollectionResource)
         parent, name = resource, ""
-    own, common = _divided(parent, changes, of_object=bool(name))
+    own, common = _divided(parent, changes, of_object=bool(name), masked=masked)
     collection = lock_collection(context.txn, parent.binding.collection.id)
     for values, binding in ((common, NO_BINDING), (own, parent.binding.id)):
         if values:
@@ -192,7 +194,7 @@ _OF_THE_COLLECTION = (
 
 
 def _divided(
-    parent: CollectionResource, changes: dict[str, str | None], *, of_object: bool
+    parent: CollectionResource, changes: dict[str, str | None], *, of_object: bool, masked: bool
 ) -> tuple[dict[str, str | None], dict[str, str | None]]:
     """What is the user's own (apple-caldav-sharing.txt 5.5.3), and what counts for everybody.
 
@@ -202,7 +204,7 @@ def _divided(
     if parent.access is Access.OWNER:
         return {}, changes
     if not parent.own:
-        if of_object and parent.access.writes:
+        if of_object and parent.access.writes and not masked:
             return {}, changes
         raise NeedPrivileges("You may not change the properties of this resource.")
     if of_object or not parent.access.manages:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tagwerk.store.engine import Transaction, new_id
+from tagwerk.store.engine import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Entry:
     detail: str
 
 
+_BITS = 31
+_numbers = itertools.count(secrets.randbits(_BITS))
+"""What one process does within a second stays in its order, and is not what another process does."""
+
 _COLUMNS = "at, actor, action, owner, collection, grantee, detail"
 
 
@@ -33,7 +39,7 @@ def add_entry(txn: Transaction, entry: Entry) -> None:
     txn.execute(
         f"INSERT INTO audit (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            new_id(),
+            (entry.at << _BITS) | (next(_numbers) % (1 << _BITS)),
             entry.at,
             entry.actor,
             entry.action,
@@ -53,7 +59,7 @@ def entries(txn: Transaction, *, owner: str = "", collection: str = "", most: in
             conditions.append(f"{column} = ?")
             params.append(value)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = txn.rows(f"SELECT {_COLUMNS} FROM audit{where} ORDER BY at DESC, id LIMIT ?", (*params, most))
+    rows = txn.rows(f"SELECT {_COLUMNS} FROM audit{where} ORDER BY at DESC, id DESC LIMIT ?", (*params, most))
     return (Entry(*row) for row in rows)
 
 
