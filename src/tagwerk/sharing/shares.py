@@ -41,7 +41,7 @@ from tagwerk.store.collections import (
 )
 from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import everybody_in, principal_by_id
-from tagwerk.store.properties import collection_properties, set_collection_properties
+from tagwerk.store.properties import collection_properties, home_properties, set_collection_properties
 
 AT_ONCE, ASK = "at-once", "ask"
 """Whether a share is accepted when it is given, or its sharee is asked."""
@@ -262,11 +262,8 @@ def _first_look(txn: Transaction, collection: Collection, principal: PrincipalId
     if collection.kind is Kind.CALENDAR:
         values[_TRANSPARENCY] = "<C:transparent/>"
     title = title_of(txn, collection.id)
-    taken = {
-        title_of(txn, other.collection.id, other.id)
-        for other in bindings_of(txn, principal)
-        if other.id != binding
-    }
+    others = [other.id for other in bindings_of(txn, principal) if other.id != binding]
+    taken = {_as_text(values.get(_DISPLAYNAME, "")) for values in home_properties(txn, others).values()}
     owner = principal_by_id(txn, collection.owner)
     if title and title in taken and owner is not None:
         values[_DISPLAYNAME] = _as_xml(f"{title} ({owner.display_name})")
@@ -312,7 +309,10 @@ def record(
 
 def title_of(txn: Transaction, collection: CollectionId, binding: BindingId = NO_BINDING) -> str:
     """What a collection is called where it is shown; "" where it has no title."""
-    value = collection_properties(txn, collection, binding).get(_DISPLAYNAME, "")
+    return _as_text(collection_properties(txn, collection, binding).get(_DISPLAYNAME, ""))
+
+
+def _as_text(value: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", value))
 
 

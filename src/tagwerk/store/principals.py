@@ -191,8 +191,10 @@ def groups_from(txn: Transaction, principal: PrincipalId, source: str) -> list[P
 def principal_by_address(txn: Transaction, address: str) -> list[Principal]:
     """The active principals with this mail address, compared without case."""
     wanted = address.strip().lower()
-    # The addresses are a JSON list; what the sieve finds too much is left out after it.
+    # The addresses are a JSON list, in which letters beyond ASCII are numbers that have no case;
+    # what the sieve finds too much is left out after it.
     like = "%" + json.dumps(wanted)[1:-1].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    like = like if wanted.isascii() else "%"
     rows = txn.rows(
         f"SELECT {_COLUMNS} FROM principal WHERE LOWER(addresses) LIKE ? ESCAPE '\\' AND state = 'active'"
         " ORDER BY name",
