@@ -9,12 +9,15 @@ password hash, and get a collection that nobody else has.
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+import postgrescluster
 import serverprocess
 from davclient import Dav
 from serverprocess import ServerProcess
@@ -27,7 +30,62 @@ from tagwerk.store.principals import principal_by_name
 
 PASSWORD = "secret"
 
+ENGINES = ("sqlite", "postgresql")
+
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgrescluster.Cluster]:
+    """A PostgreSQL server that every process of this test run shares."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with postgrescluster.shared(folder / "postgres") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: postgrescluster.Cluster) -> postgrescluster.Databases:
+    """PostgreSQL databases of this process."""
+    return postgrescluster.Databases(postgres)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def any_engine(request: pytest.FixtureRequest) -> str:
+    """The name of each engine in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(any_engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database, on each engine in turn."""
+    if any_engine == "sqlite":
+        yield f"sqlite://{tmp_path}/tagwerk.sqlite"
+    else:
+        databases = request.getfixturevalue("databases")
+        taken = databases.take()
+        yield taken
+        databases.give_back(taken)
+
+
+@pytest.fixture(scope="session")
+def new_url(
+    any_engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[], AbstractContextManager[str]]:
+    """Makes empty databases on each engine in turn, for tests that need many."""
+    databases = request.getfixturevalue("databases") if any_engine == "postgresql" else None
+
+    @contextmanager
+    def make() -> Iterator[str]:
+        if databases is None:
+            yield f"sqlite://{tmp_path_factory.mktemp('database')}/tagwerk.sqlite"
+        else:
+            taken = databases.take()
+            yield taken
+            databases.give_back(taken)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -108,11 +108,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "storage",
-        "database",
+        "url",
         "text",
         "",
-        "URL of the database, for example sqlite:///var/lib/tagwerk/tagwerk.sqlite."
-        " Empty: $TAGWERK_DATABASE, else tagwerk.sqlite in the data folder.",
+        "URL of the database: sqlite:///var/lib/tagwerk/tagwerk.sqlite or postgresql://tagwerk@host/tagwerk, with"
+        " everything that PostgreSQL's own URLs can say. Empty: tagwerk.sqlite in the data folder.",
         attribute="database_url",
     ),
     Option(

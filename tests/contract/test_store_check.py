@@ -60,7 +60,7 @@ def test_every_object_comes_with_its_facts_and_repairs(store, calendar):
         ("UPDATE collection SET epoch = ''", "anna/work has no epoch."),
         ("UPDATE collection SET kind = 'inbox'", "anna/work has the kind 'inbox'."),
         ("UPDATE binding SET access = 'any'", "anna/work has the access 'any'."),
-        ("UPDATE binding SET removed = 1", "is in no home, so that nobody can reach it"),
+        ("UPDATE binding SET removed = TRUE", "is in no home, so that nobody can reach it"),
         ("UPDATE binding SET collection_id = NULL", "anna/work leads to a collection that does not exist"),
         ("UPDATE object SET created_modseq = 50", "anna/work/a.ics was changed before it was created"),
         ("UPDATE object SET content = 'x' WHERE removed", "b.ics was removed and still has its content"),

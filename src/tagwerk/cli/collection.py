@@ -13,7 +13,7 @@ from tagwerk.dav import paths
 from tagwerk.errors import DAV, InvalidPath, NotFound
 from tagwerk.model import Binding, Kind, Principal, PrincipalId
 from tagwerk.store.collections import bindings_of, create_collection, delete_collection, find_binding_of
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.objects import etags
 from tagwerk.store.principals import principals
 from tagwerk.store.properties import collection_properties, set_collection_properties
@@ -73,11 +73,16 @@ def list_(invocation: Invocation, user: str | None, as_json: bool) -> None:
 def add(invocation: Invocation, user: str, name: str, kind: str, display_name: str) -> None:
     """Add an empty collection called NAME, which is its place in the URL."""
     what, components = KINDS[kind]
-    with invocation.engine(invocation.settings()) as engine, engine.write() as txn:
+
+    def make(txn: Transaction) -> Principal:
         owner = user_called(txn, user)
         add_collection(
             txn, owner.id, name, kind=what, components=components, display_name=display_name or name
         )
+        return owner
+
+    with invocation.engine(invocation.settings()) as engine:
+        owner = run(engine, make)
     click.echo(f"Collection {name} of {owner.name} was added.")
 
 
@@ -102,8 +107,7 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
                 abort=True,
                 err=True,
             )
-        with engine.write() as txn:
-            delete_collection(txn, collection_called(txn, owner, name).collection.id)
+        run(engine, lambda txn: delete_collection(txn, collection_called(txn, owner, name).collection.id))
     click.echo(f"Collection {name} of {owner.name} was removed.")
 
 

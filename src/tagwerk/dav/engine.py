@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from tagwerk.dav import failures, if_header, paths
 from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
 from tagwerk.dav.resources import Context, where_is
-from tagwerk.errors import MethodNotAllowed, TagwerkError, Unauthenticated
+from tagwerk.errors import InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
 from tagwerk.model import Principal, PrincipalId
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
-from tagwerk.store.engine import Transaction
+from tagwerk.store.collections import lock_places
+from tagwerk.store.engine import Transaction, again
 from tagwerk.store.principals import principal_by_name
 
 NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
@@ -36,7 +37,8 @@ class DavEngine:
         read to its end: the body holds the snapshot from which it is read.
         """
         try:
-            return self._handle(request)
+            # Where the database undid it for another request's sake, all of it is done again.
+            return again(lambda: self._handle(request))
         except TagwerkError as error:
             return failures.response(error, realm=self._settings.auth.realm)
 
@@ -55,6 +57,7 @@ class DavEngine:
                 prepared = method.prepare(self._context(txn, request))
         if method.writes:
             with self._store.write() as txn:
+                lock_places(txn, _named(request))
                 context = self._context(txn, request)
                 context.prepared = prepared
                 if_header.check(context)
@@ -78,6 +81,14 @@ class DavEngine:
         if user is None or user.state != "active":
             raise Unauthenticated("This user is not known to this server.")
         return Context(txn, request, user, self._settings, self.registry, int(self._clock()))
+
+
+def _named(request: Request) -> list[tuple[str, ...]]:
+    """The places of the collections that a request can change: a principal and a name each."""
+    named = [paths.split(request.path)]
+    with suppress(InvalidPath):
+        named.append(paths.of_href(request.header("destination"), request.base))
+    return [segments[:2] for segments in named if len(segments) > 1]
 
 
 class _Body:

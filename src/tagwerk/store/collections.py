@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from tagwerk.errors import Conflict, NotFound
 from tagwerk.model import (
@@ -88,6 +89,24 @@ def bindings_of(txn: Transaction, principal: PrincipalId) -> list[Binding]:
         _BINDING + " WHERE b.principal_id = ? AND NOT b.removed ORDER BY b.created, b.name", (principal,)
     )
     return [_binding(row) for row in rows]
+
+
+def lock_places(txn: Transaction, places: Iterable[tuple[str, ...]]) -> None:
+    """Lock the collections that are seen as ``(principal, name)``, before anything about them is read.
+
+    What a request decides, it decides on rows that stay as it has read them.  An engine
+    with one writer has nothing to lock.  Everybody locks in the order of ids, so that two
+    do not wait for each other.
+    """
+    wanted = list(dict.fromkeys(places))
+    if not txn.for_update or not wanted:
+        return
+    named = " OR ".join(["(p.name = ? AND b.name = ?)"] * len(wanted))
+    txn.execute(
+        "SELECT c.id FROM principal p JOIN binding b ON b.principal_id = p.id AND NOT b.removed"
+        f" JOIN collection c ON c.id = b.collection_id WHERE {named} ORDER BY c.id{txn.for_update} OF c",
+        [part for place in wanted for part in place],
+    )
 
 
 def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:

@@ -41,6 +41,8 @@ class SqliteTransaction:
     def rows(self, sql: str, params: Params = ()) -> Iterator[Row]:
         return self._connection.execute(sql, params)
 
+    stream = rows
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         self._savepoints += 1
