@@ -32,6 +32,9 @@ PASSWORD = "secret"
 
 ENGINES = ("sqlite", "postgresql")
 
+SQLITE_ONLY = {"clients", "interop"}
+"""Folders whose tests are about programs; what these ask of a database is asked in `http` as well."""
+
 _numbers = itertools.count(1)
 
 
@@ -51,7 +54,15 @@ def databases(postgres: postgrescluster.Cluster) -> postgrescluster.Databases:
     return postgrescluster.Databases(postgres)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a database on each engine, unless the test or its folder names one."""
+    named = any("any_engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "any_engine" in metafunc.fixturenames and not named:
+        engines = ENGINES[:1] if SQLITE_ONLY.intersection(metafunc.definition.path.parts) else ENGINES
+        metafunc.parametrize("any_engine", engines, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def any_engine(request: pytest.FixtureRequest) -> str:
     """The name of each engine in turn."""
     return str(request.param)
@@ -95,9 +106,24 @@ def password_hash() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def new_data(any_engine: str, request: pytest.FixtureRequest) -> Callable[[Path], Path]:
+    """Makes a path the data folder of a new database, on each engine in turn; nothing is there yet."""
+    cluster = request.getfixturevalue("postgres") if any_engine == "postgresql" else None
+
+    def make(folder: Path) -> Path:
+        if cluster is not None:
+            serverprocess.keep_in(folder, postgrescluster.new_database(cluster, empty=True))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, new_data: Callable[[Path], Path]
+) -> Iterator[ServerProcess]:
     """`tagwerk serve` with its defaults."""
-    running = serverprocess.start(tmp_path_factory.mktemp("server") / "data")
+    running = serverprocess.start(new_data(tmp_path_factory.mktemp("server") / "data"))
     yield running
     assert running.stop() == 0
 
@@ -173,13 +199,13 @@ def book(make_collection: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def new_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+def new_server(tmp_path: Path, new_data: Callable[[Path], Path]) -> Iterator[Callable[..., ServerProcess]]:
     """Start more servers, with options of their own; all are ended with the test."""
     running: list[ServerProcess] = []
 
     def start(*arguments: str | Path, data: Path | None = None, **options: str) -> ServerProcess:
         """`options` are lines of the configuration, as in ``server_max_body_size="1 MiB"``."""
-        folder = data or tmp_path / f"data{len(running)}"
+        folder = data or new_data(tmp_path / f"data{len(running)}")
         if options:
             arguments = (*arguments, "--config", _config(tmp_path / f"tagwerk{len(running)}.ini", options))
         running.append(serverprocess.start(folder, *arguments))
