@@ -85,6 +85,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("server", "port", "integer", "5232", "TCP port to listen on; 0 takes a free one.", maximum=65535),
     Option(
         "server",
+        "workers",
+        "integer",
+        "1",
+        "Processes that answer requests. One is enough for a household; more use more processors.",
+        minimum=1,
+        maximum=64,
+    ),
+    Option(
+        "server",
         "base_path",
         "text",
         "",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
 from tagwerk.store.engine import Params, Row
+from tagwerk.store.queue import Queue
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for the writer of another process."""
@@ -71,6 +72,7 @@ class SqliteEngine:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._writer_lock = threading.Lock()
+        self._queue = Queue(path, patience=BUSY_SECONDS)
         self._closed = False
         with _translated(path):
             self._writer = self._connect()
@@ -115,7 +117,7 @@ class SqliteEngine:
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
-        with _translated(self._path), self._writer_lock:
+        with _translated(self._path), self._writer_lock, self._queue.turn():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SqliteTransaction(self._writer)
@@ -140,6 +142,7 @@ class SqliteEngine:
             connection.close()
         with self._writer_lock:
             self._writer.close()
+            self._queue.close()
 
 
 @contextmanager
