@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -208,3 +209,30 @@ def test_a_port_in_use_is_one_sentence(workers):
     assert done.returncode == 1
     assert "in use" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_every_change_of_every_process_is_seen_by_who_watches(workers):
+    server = workers()
+    watching = subprocess.Popen(
+        [
+            *serverprocess.command(),
+            *("collection", "watch", "anna", "calendar"),
+            *("--database", server.database_url),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=serverprocess.environment(),
+    )
+    assert watching.stdout is not None
+    first = watching.stdout.readline().split()
+
+    statuses = [put(server, number) for number in range(10)]
+
+    seen = [first]
+    while int(seen[-1][2]) < int(first[2]) + 10:
+        seen.append(watching.stdout.readline().split())
+    watching.send_signal(signal.SIGINT)
+    watching.communicate(timeout=20)
+    assert statuses == [201] * 10
+    assert {line[1] for line in seen} == {"calendar"}
+    assert watching.returncode == 0

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 from html import escape, unescape
+from queue import SimpleQueue
 
 import click
 
@@ -11,9 +15,10 @@ from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal,
 from tagwerk.cli.table import counted, table
 from tagwerk.dav import paths
 from tagwerk.errors import DAV, InvalidPath, NotFound
-from tagwerk.model import Binding, Kind, Principal, PrincipalId
+from tagwerk.model import Binding, CollectionId, Kind, Modseq, Principal, PrincipalId
 from tagwerk.store.collections import bindings_of, create_collection, delete_collection, find_binding_of
 from tagwerk.store.engine import Transaction, run
+from tagwerk.store.feed import GONE, Feed
 from tagwerk.store.objects import etags
 from tagwerk.store.principals import principals
 from tagwerk.store.properties import collection_properties, set_collection_properties
@@ -84,6 +89,36 @@ def add(invocation: Invocation, user: str, name: str, kind: str, display_name: s
     with invocation.engine(invocation.settings()) as engine:
         owner = run(engine, make)
     click.echo(f"Collection {name} of {owner.name} was added.")
+
+
+@collection.command("watch")
+@click.argument("user")
+@click.argument("names", metavar="NAME...", nargs=-1)
+@common_options
+@pass_invocation
+def watch(invocation: Invocation, user: str, names: tuple[str, ...]) -> None:
+    """Print a line whenever a collection of USER changes, until Ctrl-C.
+
+    A line holds the time, the name and the number of the change. The first lines say where the collections are now.
+    """
+    with invocation.engine(invocation.settings()) as engine:
+        with engine.read() as txn:
+            owner = user_called(txn, user)
+            bindings = bindings_of(txn, owner.id)
+            if names:
+                bindings = [collection_called(txn, owner, name) for name in names]
+        shown = {binding.collection.id: binding.name for binding in bindings}
+        told: SimpleQueue[tuple[CollectionId, Modseq]] = SimpleQueue()
+        with (
+            suppress(KeyboardInterrupt),
+            closing(Feed(engine)) as feed,
+            feed.watch(shown, lambda *news: told.put(news)),
+        ):
+            while True:
+                changed, modseq = told.get()
+                instant = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                click.echo(f"{instant} {shown[changed]} {'gone' if modseq == GONE else modseq}")
+                sys.stdout.flush()
 
 
 @collection.command("remove")

@@ -137,6 +137,7 @@ def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: 
     )
     if row is None:
         raise NotFound("The collection is gone.")
+    txn.changed(collection, Modseq(row[0]))
     return Modseq(row[0])
 
 
@@ -146,6 +147,7 @@ def delete_collection(txn: Transaction, collection: CollectionId) -> None:
     txn.execute("DELETE FROM object WHERE collection_id = ?", (collection,))
     if not txn.execute("DELETE FROM collection WHERE id = ?", (collection,)):
         raise NotFound("The collection is gone.")
+    txn.changed(collection, Modseq(0))
 
 
 def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:

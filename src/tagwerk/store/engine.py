@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from tagwerk.errors import Undone
+from tagwerk.model import CollectionId, Modseq
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -43,6 +45,9 @@ class Transaction(Protocol):
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """The rows of an answer of any size, fetched as they are asked for."""
 
+    def changed(self, collection: CollectionId, modseq: Modseq) -> None:
+        """Let the change feed tell that the collection is at `modseq`, if and when this is committed."""
+
     def savepoint(self) -> AbstractContextManager[None]:
         """A part of the transaction that is undone alone when its block raises."""
 
@@ -58,6 +63,13 @@ class Engine(Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """A transaction that commits at the end of the block, durably, or not at all."""
+
+    def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
+        """What changed, as it happens, at least about twice a second; for `store.feed` alone.
+
+        None where it is not known which collections: at the beginning, on an engine that
+        only knows that there was a change, and after a connection was lost.
+        """
 
     def check(self) -> list[str]:
         """What the engine itself finds wrong with the database, as sentences."""

@@ -13,8 +13,9 @@ import functools
 import itertools
 import logging
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +37,7 @@ from tagwerk.errors import (
     Unavailable,
     Undone,
 )
+from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.address import secrets_of, shown
 from tagwerk.store.engine import Params, Row
 
@@ -56,7 +58,16 @@ IDLE_SECONDS = 300
 RECONNECT_SECONDS = 2.0
 """How long a connection is tried for; the next request tries again."""
 
+WATCH_SECONDS = 0.25
+"""How long somebody who waits for changes listens before looking up."""
+
+PROBE_SECONDS = 10.0
+
+CHANNEL = "tagwerk_changes"
+
 MINIMUM = 130000
+
+_TOLD_AT_ONCE = 150
 
 _STREAMED = 500
 """Rows of a large answer that are fetched at a time, after a first fetch of a tenth."""
@@ -92,6 +103,7 @@ class PostgresTransaction:
         self._connection = connection
         self._cursor: RawCursor[Row] = RawCursor(connection)
         self._numbers = itertools.count(1)
+        self.changes: dict[CollectionId, Modseq] = {}
 
     def execute(self, sql: str, params: Params = ()) -> int:
         self._cursor.execute(_numbered(sql), params or None, binary=True)
@@ -122,13 +134,18 @@ class PostgresTransaction:
                 return
             size = _STREAMED
 
+    def changed(self, collection: CollectionId, modseq: Modseq) -> None:
+        self.changes[collection] = modseq
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         name = f"s{next(self._numbers)}"
+        before = dict(self.changes)
         self._run(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
+            self.changes = before
             with contextlib.suppress(psycopg.OperationalError):
                 self._run(f"ROLLBACK TO {name}")
                 self._run(f"RELEASE {name}")
@@ -198,14 +215,20 @@ class PostgresEngine:
         with self._translated():
             connection = self._begin(_WRITE)
             try:
-                yield PostgresTransaction(connection)
-                self._commit(connection)
+                txn = PostgresTransaction(connection)
+                yield txn
+                self._commit(connection, txn.changes)
             finally:
                 self._end(connection)
 
-    def _commit(self, connection: Connection[Row]) -> None:
+    def _commit(self, connection: Connection[Row], changes: Mapping[CollectionId, Modseq]) -> None:
+        # One exchange; the news go out with the commit, or not at all.
+        statements = [*_notifications(changes), b"COMMIT"]
         try:
-            done = connection.execute("COMMIT", prepare=False).statusmessage
+            cursor = connection.execute(b"; ".join(statements), prepare=False)
+            while cursor.nextset():
+                pass
+            done = cursor.statusmessage
         except psycopg.OperationalError as error:
             if not connection.broken:
                 raise
@@ -280,6 +303,22 @@ class PostgresEngine:
             connection.close()
         finally:
             self._pool.putconn(connection)
+
+    def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
+        # Not one of the pool's: it is kept, and must not be what the requests wait for.
+        with self._translated(), psycopg.connect(_conninfo(self._url), autocommit=True) as connection:
+            connection.execute(f"LISTEN {CHANNEL}")
+            yield None
+            quiet_since = time.monotonic()
+            while not stopped.is_set():
+                found: dict[CollectionId, Modseq] = {}
+                for note in connection.notifies(timeout=WATCH_SECONDS, stop_after=1):
+                    found |= _told(note.payload)
+                if time.monotonic() - quiet_since > PROBE_SECONDS:
+                    # A connection that leads nowhere any more is quiet as well.
+                    connection.execute("SELECT 1")
+                    quiet_since = time.monotonic()
+                yield found
 
     def check(self) -> list[str]:
         with self.read() as txn:
@@ -366,6 +405,18 @@ def _conninfo(url: str) -> str:
         raise ConfigurationError(f"{shown(url)!r} is no URL of a database: {_said(error, url)}.") from error
     # The password may stand there, but `make_conninfo` is called by nobody who prints it.
     return make_conninfo("", **(_DEFAULTS | {name: str(value) for name, value in given.items()}))
+
+
+def _notifications(changes: Mapping[CollectionId, Modseq]) -> Iterator[bytes]:
+    """The statements that tell `changes`; a payload holds 8,000 bytes."""
+    told = [f"{collection}:{modseq}" for collection, modseq in changes.items()]
+    for begin in range(0, len(told), _TOLD_AT_ONCE):
+        yield f"NOTIFY {CHANNEL}, '{' '.join(told[begin : begin + _TOLD_AT_ONCE])}'".encode()
+
+
+def _told(payload: str) -> dict[CollectionId, Modseq]:
+    pairs = (each.split(":") for each in payload.split())
+    return {CollectionId(int(collection)): Modseq(int(modseq)) for collection, modseq in pairs}
 
 
 @functools.lru_cache(maxsize=2000)
