@@ -9,12 +9,15 @@ password hash, and get a collection that nobody else has.
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+import postgrescluster
 import serverprocess
 from davclient import Dav
 from serverprocess import ServerProcess
@@ -27,7 +30,73 @@ from tagwerk.store.principals import principal_by_name
 
 PASSWORD = "secret"
 
+ENGINES = ("sqlite", "postgresql")
+
+SQLITE_ONLY = {"clients", "interop"}
+"""Folders whose tests are about programs; what these ask of a database is asked in `http` as well."""
+
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgrescluster.Cluster]:
+    """A PostgreSQL server that every process of this test run shares."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with postgrescluster.shared(folder / "postgres") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: postgrescluster.Cluster) -> postgrescluster.Databases:
+    """PostgreSQL databases of this process."""
+    return postgrescluster.Databases(postgres)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a database on each engine, unless the test or its folder names one."""
+    named = any("any_engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "any_engine" in metafunc.fixturenames and not named:
+        engines = ENGINES[:1] if SQLITE_ONLY.intersection(metafunc.definition.path.parts) else ENGINES
+        metafunc.parametrize("any_engine", engines, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def any_engine(request: pytest.FixtureRequest) -> str:
+    """The name of each engine in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(any_engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database, on each engine in turn."""
+    if any_engine == "sqlite":
+        yield f"sqlite://{tmp_path}/tagwerk.sqlite"
+    else:
+        databases = request.getfixturevalue("databases")
+        taken = databases.take()
+        yield taken
+        databases.give_back(taken)
+
+
+@pytest.fixture(scope="session")
+def new_url(
+    any_engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[], AbstractContextManager[str]]:
+    """Makes empty databases on each engine in turn, for tests that need many."""
+    databases = request.getfixturevalue("databases") if any_engine == "postgresql" else None
+
+    @contextmanager
+    def make() -> Iterator[str]:
+        if databases is None:
+            yield f"sqlite://{tmp_path_factory.mktemp('database')}/tagwerk.sqlite"
+        else:
+            taken = databases.take()
+            yield taken
+            databases.give_back(taken)
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +106,24 @@ def password_hash() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def new_data(any_engine: str, request: pytest.FixtureRequest) -> Callable[[Path], Path]:
+    """Makes a path the data folder of a new database, on each engine in turn; nothing is there yet."""
+    cluster = request.getfixturevalue("postgres") if any_engine == "postgresql" else None
+
+    def make(folder: Path) -> Path:
+        if cluster is not None:
+            serverprocess.keep_in(folder, postgrescluster.new_database(cluster, empty=True))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, new_data: Callable[[Path], Path]
+) -> Iterator[ServerProcess]:
     """`tagwerk serve` with its defaults."""
-    running = serverprocess.start(tmp_path_factory.mktemp("server") / "data")
+    running = serverprocess.start(new_data(tmp_path_factory.mktemp("server") / "data"))
     yield running
     assert running.stop() == 0
 
@@ -115,13 +199,13 @@ def book(make_collection: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def new_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+def new_server(tmp_path: Path, new_data: Callable[[Path], Path]) -> Iterator[Callable[..., ServerProcess]]:
     """Start more servers, with options of their own; all are ended with the test."""
     running: list[ServerProcess] = []
 
     def start(*arguments: str | Path, data: Path | None = None, **options: str) -> ServerProcess:
         """`options` are lines of the configuration, as in ``server_max_body_size="1 MiB"``."""
-        folder = data or tmp_path / f"data{len(running)}"
+        folder = data or new_data(tmp_path / f"data{len(running)}")
         if options:
             arguments = (*arguments, "--config", _config(tmp_path / f"tagwerk{len(running)}.ini", options))
         running.append(serverprocess.start(folder, *arguments))

@@ -109,13 +109,13 @@ def read_answer(response: Response) -> Answer:
 
 
 @contextmanager
-def new_world(folder: Path) -> Iterator[World]:
-    """An empty database in a folder."""
-    settings = configuration.load(None, data=folder, environ={})
-    store = open_engine(f"sqlite://{folder / 'tagwerk.sqlite'}")
-    assert isinstance(store, SqliteEngine)
-    # What is committed here need not survive a power cut, and thousands of commits wait for no disk.
-    store._writer.execute("PRAGMA synchronous = OFF")
+def new_world(folder: Path, url: str = "") -> Iterator[World]:
+    """The empty database at `url`, or one in a folder."""
+    settings = configuration.load(None, data=folder, environ={}, database=url or None)
+    store = open_engine(settings.storage.database_url)
+    if isinstance(store, SqliteEngine):
+        # What is committed here need not survive a power cut, and thousands of commits wait for no disk.
+        store._writer.execute("PRAGMA synchronous = OFF")
     try:
         yield World(store, settings)
     finally:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -16,13 +16,31 @@ from typing import IO
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
+_elsewhere: dict[Path, str] = {}
+
 _URL = re.compile(rb"listens on (http://\S+)")
+
+
+def keep_in(data: Path, url: str) -> None:
+    """Let whoever names this data folder from now on use the database at `url`."""
+    _elsewhere[data] = url
+
+
+def url_of(data: Path) -> str:
+    """The URL of the database of a data folder."""
+    return _elsewhere.get(data, f"sqlite://{data}/tagwerk.sqlite")
+
+
+def _with_database(arguments: Iterable[str | Path]) -> list[str]:
+    words = list(arguments)
+    found = [_elsewhere[word] for word in words if isinstance(word, Path) and word in _elsewhere]
+    return [*map(str, words), *(["--database", *found] if found else [])]
 
 
 def tagwerk(*arguments: str | Path, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command of the program and return what it said."""
     done = subprocess.run(
-        [*command(), *map(str, arguments)],
+        [*command(), *_with_database(arguments)],
         input=stdin,
         capture_output=True,
         text=True,
@@ -57,7 +75,7 @@ class ServerProcess:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite://{self.data}/tagwerk.sqlite"
+        return url_of(self.data)
 
     def stop(self) -> int:
         """End it as systemd does, and return its exit code."""
@@ -87,7 +105,7 @@ def start(data: Path, *arguments: str | Path, environ: Mapping[str, str] | None 
     log_path = data.with_name(data.name + ".log")
     log = log_path.open("ab")
     process = subprocess.Popen(
-        [*command(), "serve", "--data", str(data), "--port", "0", *map(str, arguments)],
+        [*command(), *_with_database(("serve", "--data", data, "--port", "0", *arguments))],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,

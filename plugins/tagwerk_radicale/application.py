@@ -26,6 +26,7 @@ from tagwerk.dav.message import Request, Response
 from tagwerk.errors import InvalidRequest, Refused, Unauthenticated
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
+from tagwerk.store.engine import again
 from tagwerk_radicale import engines
 from tagwerk_radicale.groups import Directory
 from tagwerk_radicale.storage import Storage
@@ -140,7 +141,8 @@ class Frame:
             return self._dav.handle(request)
         answers: list[Response] = []
         environ = self._environ(scope, request, authorization) | {_ANSWERS: answers}
-        status, dispatched, _ = self._application._handle_request(environ)
+        # What is undone here is the login, or a new user's home; requests come back answered.
+        status, dispatched, _ = again(lambda: self._application._handle_request(environ))
         for response in answers:
             response.headers = dict(dispatched)
             return response
@@ -212,7 +214,7 @@ def configuration(settings: Settings) -> config.Configuration:
             "server": {"_internal_server": "False", "delay_on_error": "0"},
             "auth": auth,
             "rights": {"type": "tagwerk_radicale.rights"},
-            "storage": {"type": "tagwerk_radicale.storage", "database": settings.storage.database_url},
+            "storage": {"type": "tagwerk_radicale.storage", "url": settings.storage.database_url},
             "web": {"type": "none"},
         },
         "tagwerk",

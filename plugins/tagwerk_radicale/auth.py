@@ -12,6 +12,7 @@ from radicale.auth import BaseAuth
 from radicale.config import Configuration
 
 from tagwerk.accounts.login import Authenticator
+from tagwerk.store.engine import again
 from tagwerk_radicale.engines import OPTIONS, database_of
 
 CACHE_SECONDS = 300
@@ -39,7 +40,7 @@ class Auth(BaseAuth):
 
     def _login(self, login: str, password: str) -> str:
         # `Unavailable` is not caught: after a 401 clients ask for the password, or forget the account.
-        return self._authenticator.login(login, password) or ""
+        return again(lambda: self._authenticator.login(login, password)) or ""
 
     def _sleep_for_constant_exec_time(self, time_ns_begin: int) -> None:
         """Not needed: an unknown name takes as long as a wrong password.

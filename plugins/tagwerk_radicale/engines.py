@@ -20,9 +20,9 @@ from tagwerk.store import Engine, open_engine
 from tagwerk_radicale.transactions import Database
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "database": {
+    "url": {
         "value": "",
-        "help": "URL of the database, sqlite:///path; empty: as in `tagwerk serve`",
+        "help": "URL of the database, sqlite:///path or postgresql://...; empty: as in `tagwerk serve`",
         "type": str,
     },
     "data": {
@@ -50,7 +50,7 @@ def database_of(configuration: Configuration, *sections: str) -> Database:
     """
     written, data = "", ""
     for section in sections:
-        written, data = _option(configuration, section, "database"), _option(configuration, section, "data")
+        written, data = _option(configuration, section, "url"), _option(configuration, section, "data")
         if written or data:
             break
     environ = dict(os.environ)

@@ -63,7 +63,9 @@ class Storage(BaseStorage):
         # The only lock without a request is the one in which a principal is made at the first
         # login.  There Radicale goes on after a predefined collection that failed, and so do we.
         self._settle(user)
-        with self._database.lock(mode, user=user, tolerant="request" not in kwargs):
+        paths = [_segments(str(kwargs[name])) for name in ("path", "to_path") if kwargs.get(name)]
+        places = [tuple(segments[:2]) for segments in paths if len(segments) > 1]
+        with self._database.lock(mode, user=user, tolerant="request" not in kwargs, places=places):
             yield
 
     def _settle(self, user: str) -> None:

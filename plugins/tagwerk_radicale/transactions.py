@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from tagwerk.errors import InsufficientStorage, TagwerkError, Unavailable
+from tagwerk.store.collections import lock_places
 from tagwerk.store.engine import Engine, Transaction
 
 
@@ -24,12 +25,15 @@ class Database:
         self._held = threading.local()
 
     @contextmanager
-    def lock(self, mode: str, *, user: str = "", tolerant: bool = False) -> Iterator[None]:
+    def lock(
+        self, mode: str, *, user: str = "", tolerant: bool = False, places: Iterable[tuple[str, ...]] = ()
+    ) -> Iterator[None]:
         """Hold a snapshot ("r") or the only writer ("w") for this thread.
 
         The transaction begins with the first access and ends with the block, by
         committing if a "w" block neither raised nor held a change that failed.  With
-        `tolerant`, changes that failed are undone alone.
+        `tolerant`, changes that failed are undone alone.  `places` are the collections that
+        the request can change; nobody else changes them meanwhile.
 
         A lock inside of a lock is the same transaction, unless it writes and the outer
         one reads.
@@ -42,7 +46,9 @@ class Database:
             return
         try:
             with ExitStack() as stack:
-                self._held.session = session = _Session(self.engine, mode, stack, tolerant, user)
+                self._held.session = session = _Session(
+                    self.engine, mode, stack, tolerant, user, tuple(places)
+                )
                 yield
                 if session.poisoned:
                     raise _Undo
@@ -118,13 +124,22 @@ class _Undo(Exception):
 class _Session:
     """One thread's lock."""
 
-    def __init__(self, engine: Engine, mode: str, stack: ExitStack, tolerant: bool, user: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        mode: str,
+        stack: ExitStack,
+        tolerant: bool,
+        user: str,
+        places: tuple[tuple[str, ...], ...],
+    ) -> None:
         self.mode = mode
         self.user = user
         self.answers: dict[object, str] = {}
         self.tolerant = tolerant
         self.poisoned = False
         self._engine = engine
+        self._places = places
         self._stack = stack
         self._transaction: Transaction | None = None
 
@@ -132,4 +147,6 @@ class _Session:
         if self._transaction is None:
             opened = self._engine.write() if self.mode == "w" else self._engine.read()
             self._transaction = self._stack.enter_context(opened)
+            if self.mode == "w":
+                lock_places(self._transaction, self._places)
         return self._transaction

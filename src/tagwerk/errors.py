@@ -24,6 +24,7 @@
     ├── BadGateway                   the request names another server
     ├── InsufficientStorage
     ├── Unavailable                  try again later
+    │   └── Undone                   the database asks for the same again
     ├── SchemaMismatch               the database is of another version
     └── ConfigurationError           an option, a file or a command line is wrong
 
@@ -166,6 +167,12 @@ class Unavailable(TagwerkError):
     """The server cannot answer now; `retry_after` is in seconds."""
 
     retry_after: int = 5
+
+
+class Undone(Unavailable):
+    """The database undid a transaction for the sake of another one, or lost it; done again it may succeed."""
+
+    retry_after = 1
 
 
 class SchemaMismatch(TagwerkError):

@@ -86,6 +86,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("server", "port", "integer", "5232", "TCP port to listen on; 0 takes a free one.", maximum=65535),
     Option(
         "server",
+        "workers",
+        "integer",
+        "1",
+        "Processes that answer requests. One is enough for a household; more use more processors.",
+        minimum=1,
+        maximum=64,
+    ),
+    Option(
+        "server",
         "base_path",
         "text",
         "",
@@ -117,11 +126,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "storage",
-        "database",
+        "url",
         "text",
         "",
-        "URL of the database, for example sqlite:///var/lib/tagwerk/tagwerk.sqlite."
-        " Empty: $TAGWERK_DATABASE, else tagwerk.sqlite in the data folder.",
+        "URL of the database: sqlite:///var/lib/tagwerk/tagwerk.sqlite or postgresql://tagwerk@host/tagwerk, with"
+        " everything that PostgreSQL's own URLs can say. Empty: tagwerk.sqlite in the data folder.",
         attribute="database_url",
     ),
     Option(

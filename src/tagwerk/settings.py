@@ -32,6 +32,7 @@ class Server:
 
     host: str
     port: int
+    workers: int
     base_path: str
     public_url: str
     max_body_size: int

@@ -1,9 +1,8 @@
-"""The store on every engine: a test that takes `store` runs once for each."""
+"""The store on every engine: a test that takes `url` or `store` runs once for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from store_samples import NOW
@@ -12,12 +11,6 @@ from tagwerk.model import Collection, Kind, Principal
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.collections import create_collection, find_binding
 from tagwerk.store.principals import add_principal
-
-
-@pytest.fixture(params=["sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    return f"sqlite://{tmp_path}/tagwerk.sqlite"
 
 
 @pytest.fixture

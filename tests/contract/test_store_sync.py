@@ -206,8 +206,13 @@ class Follower:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
-def test_every_follower_ends_with_what_is_there(tmp_path_factory, steps):
-    engine = open_engine(f"sqlite://{tmp_path_factory.mktemp('sync')}/tagwerk.sqlite")
+def test_every_follower_ends_with_what_is_there(new_url, steps):
+    with new_url() as url:
+        follow_through(url, steps)
+
+
+def follow_through(url, steps):
+    engine = open_engine(url)
     with engine.write() as txn:
         owner = add_principal(txn, "anna", now=NOW)
         create_collection(txn, owner.id, name="work", kind=Kind.CALENDAR, now=NOW)

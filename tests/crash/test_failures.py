@@ -33,6 +33,10 @@ def limit_file_size(server, size: int) -> None:
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+on_sqlite = pytest.mark.parametrize("any_engine", ["sqlite"], indirect=True)
+
+
+@on_sqlite
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
 def test_a_full_disk_refuses_writes_and_goes_on_reading(new_server, tmp_path):
@@ -60,8 +64,8 @@ def test_a_full_disk_refuses_writes_and_goes_on_reading(new_server, tmp_path):
     client.close()
 
 
-def test_several_first_starts_at_once_make_one_database(tmp_path):
-    data = tmp_path / "data"
+def test_several_first_starts_at_once_make_one_database(tmp_path, new_data):
+    data = new_data(tmp_path / "data")
 
     with ThreadPoolExecutor(3) as pool:
         servers = [done.result() for done in [pool.submit(serverprocess.start, data) for _ in range(3)]]
@@ -117,6 +121,7 @@ def test_a_database_that_is_none_is_said_in_a_sentence(tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@on_sqlite
 def test_a_damaged_page_is_found_by_check_and_stops_nobody_else(new_server):
     server = new_server()
     add_anna(server.data)
@@ -145,6 +150,7 @@ def test_a_damaged_page_is_found_by_check_and_stops_nobody_else(new_server):
     assert statuses <= {200, 404, 503}
 
 
+@on_sqlite
 def test_a_folder_of_a_newer_program_is_refused_in_words(new_server):
     server = new_server()
     assert server.stop() == 0

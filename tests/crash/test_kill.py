@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,8 +62,8 @@ class Writer:
 
 
 @pytest.fixture
-def data(tmp_path: Path, password_hash: str) -> Iterator[Path]:
-    folder = tmp_path / "data"
+def data(tmp_path: Path, new_data: Callable[[Path], Path]) -> Path:
+    folder = new_data(tmp_path / "data")
     tagwerk("user", "add", "anna", "--password-stdin", "--data", folder, stdin="secret\n")
     return folder
 

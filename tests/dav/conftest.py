@@ -1,4 +1,4 @@
-"""A database of its own for every test, with anna in it."""
+"""A database of its own for every test, on each engine, with anna in it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tagwerk.model import Kind
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, url: str) -> Iterator[World]:
     """A database with the user anna, who has nothing."""
-    with new_world(tmp_path) as made:
+    with new_world(tmp_path, url) as made:
         made.add_user("anna", display_name="Anna Müller", addresses=("anna@example.org",))
         yield made
 

@@ -33,7 +33,7 @@ def radicale_url(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "radicale", "--config", str(CONFIG), "--hosts", f"127.0.0.1:{port}"],
-            env=os.environ | {"TAGWERK_DATA": str(server.data)},
+            env=os.environ | {"TAGWERK_DATABASE": server.database_url},
             stdout=output,
             stderr=output,
         )

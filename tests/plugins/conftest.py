@@ -11,8 +11,8 @@ from tagwerk_radicale import engines
 
 
 @pytest.fixture
-def url(tmp_path):
-    yield f"sqlite://{tmp_path}/tagwerk.sqlite"
+def url(url):
+    yield url
     engines.close_all()
 
 

@@ -108,7 +108,7 @@ class Client:
 def configured(url: str, changes: dict[str, dict[str, str]] | None = None) -> radicale.config.Configuration:
     configuration = radicale.config.load([])
     values = {section: dict(options) for section, options in OURS.items()}
-    values["storage"]["database"] = url
+    values["storage"]["url"] = url
     for section, options in (changes or {}).items():
         values.setdefault(section, {}).update(options)
         values[section] = {name: value for name, value in values[section].items() if value is not None}

@@ -88,7 +88,7 @@ def test_the_users_may_be_in_another_database(url, start, tmp_path):
     with engines.database_at(users).engine.write() as txn:
         add_user(txn, "anna", now=NOW, password_hash=HASH)
 
-    client = start(auth={"database": users})
+    client = start(auth={"url": users})
 
     assert home_of(client) == HOME
 

@@ -20,8 +20,8 @@ HASH = passwords.hash_password("secret")
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = open_engine(f"sqlite://{tmp_path}/tagwerk.sqlite")
+def engine(url):
+    engine = open_engine(url)
     with engine.write() as txn:
         add_user(txn, "anna", now=NOW, password_hash=HASH)
     yield engine
@@ -68,8 +68,8 @@ def test_a_verified_password_is_not_computed_again(authenticator, verifications)
     assert len(verifications) == 1
 
 
-def test_a_changed_password_is_refused_at_once_by_whoever_remembers_it(engine, authenticator):
-    other_process = open_engine(f"sqlite://{engine._path}")
+def test_a_changed_password_is_refused_at_once_by_whoever_remembers_it(engine, url, authenticator):
+    other_process = open_engine(url)
     assert authenticator.login("anna", "secret") == "anna"
 
     set_password(other_process, "anna", passwords.hash_password("changed"))

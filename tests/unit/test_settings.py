@@ -90,7 +90,7 @@ def test_a_path_in_the_file_counts_from_the_folder_of_the_file(tmp_path):
     ],
 )
 def test_the_database_is_what_was_said_closest_to_the_command(tmp_path, database, environ, expected):
-    path = written(tmp_path, "[storage]\ndatabase = sqlite:///file\n")
+    path = written(tmp_path, "[storage]\nurl = sqlite:///file\n")
 
     settings = load(path, data=None, environ={"HOME": "/home/anna", **environ}, database=database)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import closing, suppress
+from datetime import UTC, datetime
 from html import escape, unescape
+from queue import SimpleQueue
 
 import click
 
@@ -11,7 +15,7 @@ from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal,
 from tagwerk.cli.table import counted, table
 from tagwerk.dav import paths
 from tagwerk.errors import DAV, InvalidPath, NotFound
-from tagwerk.model import Access, Binding, Kind, Principal, PrincipalId
+from tagwerk.model import Access, Binding, CollectionId, Kind, Modseq, Principal, PrincipalId
 from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
 from tagwerk.store.collections import (
@@ -20,7 +24,8 @@ from tagwerk.store.collections import (
     create_collection,
     find_binding_of,
 )
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Transaction, run
+from tagwerk.store.feed import GONE, Feed
 from tagwerk.store.objects import etags
 from tagwerk.store.principals import principal_by_id, principals
 from tagwerk.store.properties import collection_properties, set_collection_properties
@@ -83,14 +88,49 @@ def add(invocation: Invocation, user: str, name: str, kind: str, display_name: s
     USER may be a group, whose members then change what is in it; `tagwerk share add` sets another level.
     """
     what, components = KINDS[kind]
-    with invocation.engine(invocation.settings()) as engine, engine.write() as txn:
+
+    def make(txn: Transaction) -> Principal:
         owner = user_called(txn, user)
         binding = add_collection(
             txn, owner.id, name, kind=what, components=components, display_name=display_name or name
         )
         if owner.kind == "group":
             shares.share(txn, binding, owner, Access.WRITE, by=By("command line", now()))
+        return owner
+
+    with invocation.engine(invocation.settings()) as engine:
+        owner = run(engine, make)
     click.echo(f"Collection {name} of {owner.name} was added.")
+
+
+@collection.command("watch")
+@click.argument("user")
+@click.argument("names", metavar="NAME...", nargs=-1)
+@common_options
+@pass_invocation
+def watch(invocation: Invocation, user: str, names: tuple[str, ...]) -> None:
+    """Print a line whenever a collection of USER changes, until Ctrl-C.
+
+    A line holds the time, the name and the number of the change. The first lines say where the collections are now.
+    """
+    with invocation.engine(invocation.settings()) as engine:
+        with engine.read() as txn:
+            owner = user_called(txn, user)
+            bindings = bindings_of(txn, owner.id)
+            if names:
+                bindings = [collection_called(txn, owner, name) for name in names]
+        shown = {binding.collection.id: binding.name for binding in bindings}
+        told: SimpleQueue[tuple[CollectionId, Modseq]] = SimpleQueue()
+        with (
+            suppress(KeyboardInterrupt),
+            closing(Feed(engine)) as feed,
+            feed.watch(shown, lambda *news: told.put(news)),
+        ):
+            while True:
+                changed, modseq = told.get()
+                instant = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                click.echo(f"{instant} {shown[changed]} {'gone' if modseq == GONE else modseq}")
+                sys.stdout.flush()
 
 
 @collection.command("remove")
@@ -114,9 +154,11 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
                 abort=True,
                 err=True,
             )
-        with engine.write() as txn:
-            doomed = collection_called(txn, owner, name).collection.id
-            shares.delete(txn, doomed, by=By("command line", now()))
+        by = By("command line", now())
+        run(
+            engine,
+            lambda txn: shares.delete(txn, collection_called(txn, owner, name).collection.id, by=by),
+        )
     click.echo(f"Collection {name} of {owner.name} was removed.")
 
 

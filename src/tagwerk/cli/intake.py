@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,12 +18,15 @@ from tagwerk.ical import resource as calendars
 from tagwerk.ical import split as calendar_streams
 from tagwerk.model import Access, Binding, CollectionId, Kind, Principal, StoredObject, Upload
 from tagwerk.store import Engine, Transaction
-from tagwerk.store.collections import collections_of, find_binding_of
+from tagwerk.store.collections import collections_of, find_binding_of, lock_collection
+from tagwerk.store.engine import run
 from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
 from tagwerk.vcard import resource as cards
 from tagwerk.vcard import split as card_streams
 
 Part = calendar_streams.Part | card_streams.Part
+Met = MutableMapping[tuple[CollectionId, str], Path]
+"""Which file brought a UID into a collection."""
 
 SUFFIXES = {
     ".ics": Kind.CALENDAR,
@@ -71,6 +76,11 @@ class Tally:
     created: list[str] = field(default_factory=list)
     passed_over: list[Problem] = field(default_factory=list)
     left_out: list[Problem] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Count what `other` has as well."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 def files_in(path: Path, tally: Tally) -> list[Path]:
@@ -142,21 +152,29 @@ class Intake:
 
     def __init__(self, engine: Engine, owner: Principal, *, collection: str | None, tally: Tally) -> None:
         self._engine, self._owner, self._collection, self._tally = engine, owner, collection, tally
-        self._met: dict[tuple[CollectionId, str], Path] = {}
+        self._met: Met = {}
 
     def store(self, items: list[Item]) -> None:
         """Store what can be stored, and tally the rest."""
-        with self._engine.write() as txn:
-            for item in items:
-                try:
-                    with txn.savepoint():
-                        self._put(txn, item)
-                except (Refused, Conflict) as error:
-                    self._tally.left_out.append(Problem(item.file, item.line, str(error)))
+        tally, met = run(self._engine, lambda txn: self._stored(txn, items))
+        self._tally.add(tally)
+        self._met.update(met)
 
-    def _put(self, txn: Transaction, item: Item) -> None:
-        facts, tally = item.upload.facts, self._tally
-        collection = self._place(txn, facts.component).collection
+    def _stored(self, txn: Transaction, items: list[Item]) -> tuple[Tally, Met]:
+        """What becomes of `items`; nothing of it is remembered here, as it may be done again."""
+        tally = Tally()
+        met: ChainMap[tuple[CollectionId, str], Path] = ChainMap({}, self._met)
+        for item in items:
+            try:
+                with txn.savepoint():
+                    self._put(txn, item, tally, met)
+            except (Refused, Conflict) as error:
+                tally.left_out.append(Problem(item.file, item.line, str(error)))
+        return tally, met.maps[0]
+
+    def _put(self, txn: Transaction, item: Item, tally: Tally, met: Met) -> None:
+        facts = item.upload.facts
+        collection = lock_collection(txn, self._place(txn, facts.component, tally).collection.id)
         existing = find_uid(txn, collection.id, facts.uid)
         if existing is not None and _says_the_same(txn, collection.id, existing, item.upload.content):
             tally.unchanged += 1
@@ -167,16 +185,16 @@ class Intake:
             tally.repaired += bool(item.upload.repairs)
         elif existing.component != facts.component:
             raise Conflict(f"{facts.component}: a {existing.component} has the UID {facts.uid}")
-        elif met := self._met.get((collection.id, facts.uid)):
+        elif before := met.get((collection.id, facts.uid)):
             # Taking the last of two would change both again at every run.
-            raise Conflict(f"{facts.component}: the UID {facts.uid} was in {met} with another content")
+            raise Conflict(f"{facts.component}: the UID {facts.uid} was in {before} with another content")
         else:
             put_object(txn, collection.id, existing.name, upload=item.upload, now=now())
             tally.changed += 1
             tally.repaired += bool(item.upload.repairs)
-        self._met.setdefault((collection.id, facts.uid), item.file)
+        met.setdefault((collection.id, facts.uid), item.file)
 
-    def _place(self, txn: Transaction, component: str) -> Binding:
+    def _place(self, txn: Transaction, component: str, tally: Tally) -> Binding:
         """Where a component goes.
 
         Raises:
@@ -189,7 +207,7 @@ class Intake:
             kind = Kind.ADDRESSBOOK if component == "VCARD" else Kind.CALENDAR
             name = self._collection
             binding = add_collection(txn, self._owner.id, name, kind=kind, components=(), display_name=name)
-            self._tally.created.append(name)
+            tally.created.append(name)
         if binding.access is not Access.OWNER:
             raise Conflict(f"{component}: {self._collection} is somebody else's; import it as its owner")
         if not _takes(binding, component):

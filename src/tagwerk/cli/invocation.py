@@ -20,6 +20,7 @@ from tagwerk.errors import ConfigurationError, NotFound
 from tagwerk.model import Principal
 from tagwerk.settings import Settings, load
 from tagwerk.store import Engine, Transaction, open_engine
+from tagwerk.store.address import is_postgresql, shown, sqlite_path
 from tagwerk.store.principals import principal_by_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -53,10 +54,11 @@ class Invocation:
         if create:
             # The folder may be older and open to others; the database is not for them.
             os.umask(0o077)
-            make_private_folder(storage.data)
+            if not is_postgresql(storage.database_url):
+                make_private_folder(storage.data)
         elif not _has_database(storage.database_url):
             raise ConfigurationError(
-                f"There is no database at {storage.database_url};"
+                f"There is no database at {shown(storage.database_url)};"
                 f" `tagwerk serve` or `tagwerk user add` makes one, --data DIR names another folder."
             )
         engine = open_engine(storage.database_url)
@@ -72,7 +74,7 @@ class Invocation:
             # Another terminal does not have the variables of this one.
             value = given or self.environ.get(f"TAGWERK_{option.upper()}")
             if value:
-                places += [f"--{option}", str(value)]
+                places += [f"--{option}", shown(str(value))]
         return shlex.join([_program(), *words, *places])
 
 
@@ -82,7 +84,12 @@ pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 def common_options(command: Command) -> Command:
     """Let a command take --config, --data and --database; groups take them too, and the last one counts."""
     for name, metavar, kind, text in (
-        ("database", "URL", str, "URL of the database, for example sqlite:///path/to/tagwerk.sqlite."),
+        (
+            "database",
+            "URL",
+            str,
+            "URL of the database: sqlite:///path/to/tagwerk.sqlite or postgresql://user@host/name.",
+        ),
         ("data", "DIR", click.Path(path_type=Path), "Folder of the data, instead of $TAGWERK_DATA."),
         ("config", "FILE", click.Path(path_type=Path), "Read options from an INI file, or $TAGWERK_CONFIG."),
     ):
@@ -155,8 +162,8 @@ def on_terminal() -> bool:
 
 
 def _has_database(url: str) -> bool:
-    scheme, _, path = url.partition("://")
-    return scheme != "sqlite" or Path("/" + path.lstrip("/")).exists()
+    # Where a file may be missing, somebody meant another one; a server's database is asked for itself.
+    return not url.startswith("sqlite:///") or sqlite_path(url).exists()
 
 
 def _program() -> str:

@@ -1,14 +1,16 @@
-"""`tagwerk serve`: the whole product in one process."""
+"""`tagwerk serve`: the whole product, in one process or in several."""
 
 from __future__ import annotations
 
 import dataclasses
 import errno
+import gc
 import ipaddress
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import metadata
 from types import FrameType
 from typing import Any
@@ -19,6 +21,7 @@ import uvicorn
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation
 from tagwerk.cli.logs import configure
 from tagwerk.cli.upkeep import upkeep
+from tagwerk.cli.workers import Supervisor
 from tagwerk.errors import ConfigurationError, TagwerkError
 from tagwerk.http.protocol import BoundedProtocol
 from tagwerk.options import TAGWERK
@@ -38,29 +41,59 @@ KEEP_ALIVE_SECONDS = 75
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of 5232; 0: a free one."
 )
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer requests, instead of 1.")
 @common_options
 @pass_invocation
-def serve(invocation: Invocation, host: str | None, port: int | None) -> None:
+def serve(invocation: Invocation, host: str | None, port: int | None, workers: int | None) -> None:
     """Start the server.
 
     It makes its data folder and database, prints its URL, and runs until SIGTERM or Ctrl-C.
     """
     settings = invocation.settings()
     server = settings.server
-    server = dataclasses.replace(server, host=host or server.host, port=server.port if port is None else port)
+    server = dataclasses.replace(
+        server,
+        host=host or server.host,
+        port=server.port if port is None else port,
+        workers=workers or server.workers,
+    )
     settings = dataclasses.replace(settings, server=server)
     configure(settings.logging)
+    sockets: list[socket.socket] = []
+    try:
+        if server.workers == 1:
+            _serve_alone(invocation, settings, sockets)
+        else:
+            _serve_together(invocation, settings, sockets)
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _serve_alone(invocation: Invocation, settings: Settings, sockets: list[socket.socket]) -> None:
+    """The server in this process."""
     with invocation.engine(settings, create=True) as engine, upkeep(engine, settings.retention):
-        sockets = listen(server.host, server.port)
-        try:
-            _run(
-                _application(settings, engine),
-                sockets,
-                lambda: _announce(invocation, settings, engine, sockets),
-            )
-        finally:
-            for each in sockets:
-                each.close()
+        sockets += listen(settings.server.host, settings.server.port)
+        greeting = _greeting(invocation, settings, engine, sockets)
+        _run(_application(settings, engine), sockets, lambda: _say(greeting))
+
+
+def _serve_together(invocation: Invocation, settings: Settings, sockets: list[socket.socket]) -> None:
+    """The server in processes of its own, each with its own connections to the database."""
+    with invocation.engine(settings, create=True) as engine:
+        sockets += listen(settings.server.host, settings.server.port)
+        greeting = _greeting(invocation, settings, engine, sockets)
+    # What is imported before the fork is in memory once.
+    _frame()
+    gc.freeze()
+
+    def work(number: int, ready: Callable[[], None]) -> None:
+        with invocation.engine(settings) as engine, ExitStack() as stack:
+            if number == 0:
+                stack.enter_context(upkeep(engine, settings.retention))
+            _run(_application(settings, engine), sockets, ready)
+
+    Supervisor(settings.server.workers, work, lambda: _say(greeting), patience=GRACE_SECONDS + 5.0).run()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -107,16 +140,22 @@ def _application(settings: Settings, engine: Engine) -> Any:
     from tagwerk.http.public import PublicLinks
 
     try:
-        (frame,) = metadata.entry_points(group="tagwerk.frame", name="radicale")
-        made: Any = frame.load()(settings, engine)
-    except ValueError as error:
-        raise ConfigurationError(
-            "The frame for Radicale is not installed; install Tagwerk again with pip."
-        ) from error
+        made: Any = _frame()(settings, engine)
     except RuntimeError as error:
         # That is how Radicale says that an option of [auth] is missing or wrong.
         raise ConfigurationError(f"Radicale refuses the settings: {error}.") from error
     return create(settings, made, PublicLinks(settings, engine))
+
+
+def _frame() -> Any:
+    """What makes the frame, from the package that registers it."""
+    try:
+        (frame,) = metadata.entry_points(group="tagwerk.frame", name="radicale")
+    except ValueError as error:
+        raise ConfigurationError(
+            "The frame for Radicale is not installed; install Tagwerk again with pip."
+        ) from error
+    return frame.load()
 
 
 class _Server(uvicorn.Server):
@@ -163,16 +202,23 @@ def _run(application: Any, sockets: list[socket.socket], announce: Callable[[], 
             signal.signal(number, handler)
 
 
-def _announce(
+def _greeting(
     invocation: Invocation, settings: Settings, engine: Engine, sockets: list[socket.socket]
-) -> None:
-    click.echo(f"Tagwerk listens on {url_of(settings, sockets[0])}")
+) -> list[str]:
+    """What is said once the server answers."""
+    lines = [f"Tagwerk listens on {url_of(settings, sockets[0])}"]
     if settings.auth.type == TAGWERK:
         with engine.read() as txn:
             nobody = next(iter(principals(txn)), None) is None
         if nobody:
-            click.echo("There is no user yet. This adds one:")
-            click.echo(f"  {invocation.command('user', 'add', 'NAME')}")
+            lines.append("There is no user yet. This adds one:")
+            lines.append(f"  {invocation.command('user', 'add', 'NAME')}")
+    return lines
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)
     sys.stdout.flush()
 
 

@@ -22,9 +22,11 @@ from tagwerk.cli.invocation import (
 from tagwerk.cli.passwords import new_password, password_stdin
 from tagwerk.cli.table import table
 from tagwerk.errors import Conflict, InvalidRequest
+from tagwerk.model import Principal
 from tagwerk.options import size_of
 from tagwerk.store.collections import bindings_of, collections_of
 from tagwerk.store.credentials import set_password
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.principals import persons, set_accept, set_quota, used_bytes
 
 
@@ -52,10 +54,12 @@ def add(invocation: Invocation, name: str, password_stdin: bool, email: str, dis
             if find_user(txn, name) is not None:
                 raise Conflict(f"There is a user {name!r} already.")
         password_hash = hash_password(new_password(name, from_stdin=password_stdin))
-        with engine.write() as txn:
-            principal = add_user(
+        principal = run(
+            engine,
+            lambda txn: add_user(
                 txn, name, now=now(), password_hash=password_hash, email=address, display_name=display_name
-            )
+            ),
+        )
     click.echo(f"User {principal.name} was added.")
 
 
@@ -112,8 +116,7 @@ def remove(invocation: Invocation, name: str, yes: bool) -> None:
         if not yes and on_terminal():
             what = f" with {', '.join(names)}" if names else ""
             click.confirm(f"Remove {principal.name}{what} for ever?", abort=True, err=True)
-        with engine.write() as txn:
-            remove_user(txn, principal.name)
+        run(engine, lambda txn: remove_user(txn, principal.name))
     click.echo(f"User {principal.name} was removed.")
 
 
@@ -131,9 +134,13 @@ def password(invocation: Invocation, name: str, password_stdin: bool) -> None:
         with engine.read() as txn:
             person_called(txn, name)
         password_hash = hash_password(new_password(name, from_stdin=password_stdin))
-        with engine.write() as txn:
+
+        def change(txn: Transaction) -> Principal:
             principal = person_called(txn, name)
             set_password(txn, principal.id, password_hash, now=now())
+            return principal
+
+        principal = run(engine, change)
     click.echo(f"The password of {principal.name} was set.")
 
 
@@ -153,8 +160,7 @@ def quota(invocation: Invocation, name: str, size: str | None) -> None:
     settings = invocation.settings()
     with invocation.engine(settings) as engine:
         if size is not None:
-            with engine.write() as txn:
-                set_quota(txn, user_called(txn, name).id, limit)
+            run(engine, lambda txn: set_quota(txn, user_called(txn, name).id, limit))
         with engine.read() as txn:
             principal = user_called(txn, name)
             used = used_bytes(txn, principal.id)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from tagwerk.dav import failures, if_header, paths
 from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
 from tagwerk.dav.resources import Context, where_is
-from tagwerk.errors import MethodNotAllowed, TagwerkError, Unauthenticated
+from tagwerk.errors import InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
 from tagwerk.model import Principal, PrincipalId
 from tagwerk.settings import Settings
 from tagwerk.sharing.shares import By, is_settled, settle
 from tagwerk.store import Engine
-from tagwerk.store.collections import NOTIFICATIONS
-from tagwerk.store.engine import Transaction
+from tagwerk.store.collections import NOTIFICATIONS, lock_places
+from tagwerk.store.engine import Transaction, again, run
 from tagwerk.store.principals import principal_by_name
 
 NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
@@ -38,7 +38,8 @@ class DavEngine:
         read to its end: the body holds the snapshot from which it is read.
         """
         try:
-            return self._handle(request)
+            # Where the database undid it for another request's sake, all of it is done again.
+            return again(lambda: self._handle(request))
         except TagwerkError as error:
             return failures.response(error, realm=self._settings.auth.realm)
 
@@ -58,6 +59,7 @@ class DavEngine:
                 prepared = method.prepare(self._context(txn, request))
         if method.writes:
             with self._store.write() as txn:
+                lock_places(txn, _named(request))
                 context = self._context(txn, request)
                 context.prepared = prepared
                 if_header.check(context)
@@ -73,8 +75,8 @@ class DavEngine:
             user = principal_by_name(txn, request.user)
             if user is None or is_settled(txn, user.id):
                 return
-        with self._store.write() as txn:
-            settle(txn, user, by=By(user.name, int(self._clock()), self._settings.sharing.accept))
+        by = By(user.name, int(self._clock()), self._settings.sharing.accept)
+        run(self._store, lambda txn: settle(txn, user, by=by))
 
     def _read(self, method: Method, request: Request) -> Response:
         with ExitStack() as stack:
@@ -98,6 +100,14 @@ class DavEngine:
 def held(parts: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
     """A body that is made while it is sent, and closes `stack` at its end, or when it is closed."""
     return _Body(_closing(parts, stack))
+
+
+def _named(request: Request) -> list[tuple[str, ...]]:
+    """The places of the collections that a request can change: a principal and a name each."""
+    named = [paths.split(request.path)]
+    with suppress(InvalidPath):
+        named.append(paths.of_href(request.header("destination"), request.base))
+    return [segments[:2] for segments in named if len(segments) > 1]
 
 
 class _Body:

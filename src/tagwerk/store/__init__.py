@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tagwerk.errors import ConfigurationError
 from tagwerk.store import schema
+from tagwerk.store.address import is_postgresql, sqlite_path
 from tagwerk.store.engine import Engine, Transaction
 from tagwerk.store.sqlite import SqliteEngine
 
@@ -13,18 +12,38 @@ __all__ = ["Engine", "Transaction", "open_engine"]
 
 
 def open_engine(url: str) -> Engine:
-    """Open the database at `url` (``sqlite:///absolute/path``) and bring its schema up to date.
+    """Open the database at `url` and bring its schema up to date.
+
+    The URL is ``sqlite:///absolute/path``, or PostgreSQL's own: ``postgresql://user@host/database``.
 
     Raises:
-        ConfigurationError: no such kind of database, or its folder is missing.
+        ConfigurationError: no such kind of database, its folder is missing, or the extra
+            that brings psycopg is.
+        Unavailable: it cannot be reached or used.
         SchemaMismatch: the database is of a newer Tagwerk.
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme != "sqlite" or not separator or not rest.startswith("/"):
-        raise ConfigurationError(f"{url!r} names no database; write sqlite:///path/to/tagwerk.sqlite.")
-    path = Path(rest[1:] if rest.startswith("//") else rest)
+    engine = _postgresql(url) if is_postgresql(url) else _sqlite(url)
+    try:
+        schema.prepare(engine)
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def _sqlite(url: str) -> Engine:
+    path = sqlite_path(url)
     if not path.parent.is_dir():
         raise ConfigurationError(f"The folder {path.parent} of the database does not exist.")
-    engine = SqliteEngine(path)
-    schema.prepare(engine)
-    return engine
+    return SqliteEngine(path)
+
+
+def _postgresql(url: str) -> Engine:
+    # Only who uses PostgreSQL has psycopg, and waits for its import.
+    try:
+        from tagwerk.store.postgresql import PostgresEngine
+    except ImportError as error:
+        raise ConfigurationError(
+            f"PostgreSQL needs psycopg ({error}); install it with pip install 'tagwerk[postgres]'."
+        ) from error
+    return PostgresEngine(url)

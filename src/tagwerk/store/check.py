@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 
 from tagwerk.model import LEVELS, Kind, Status
 from tagwerk.store.engine import Row, Transaction
@@ -61,7 +63,10 @@ class StoredFacts:
 
 def libraries() -> dict[str, str]:
     """Versions of what the engines stand on, by name."""
-    return {"sqlite": sqlite3.sqlite_version}
+    found = {"sqlite": sqlite3.sqlite_version}
+    with suppress(metadata.PackageNotFoundError):
+        found["psycopg"] = metadata.version("psycopg")
+    return found
 
 
 def counts(txn: Transaction) -> Counts:
@@ -78,7 +83,7 @@ def counts(txn: Transaction) -> Counts:
 
 def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
     """Every object, collection by collection, read as it is asked for."""
-    rows = txn.rows(
+    rows = txn.stream(
         f"SELECT {_NAMED}, c.kind, o.name, o.uid, o.component, o.etag, o.size, o.first_instant, o.last_instant,"
         " o.floating, o.busy, o.privacy, o.alarms, o.search, o.repairs, o.content"
         f" FROM collection c JOIN object o ON o.collection_id = c.id{_PLACE}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from tagwerk.errors import Conflict, NotFound
 from tagwerk.model import (
@@ -184,6 +185,24 @@ def _seen(txn: Transaction, row: Row) -> Binding | None:
     return None if access is None else _binding(row, access)
 
 
+def lock_places(txn: Transaction, places: Iterable[tuple[str, ...]]) -> None:
+    """Lock the collections that are seen as ``(principal, name)``, before anything about them is read.
+
+    What a request decides, it decides on rows that stay as it has read them.  An engine
+    with one writer has nothing to lock.  Everybody locks in the order of ids, so that two
+    do not wait for each other.
+    """
+    wanted = list(dict.fromkeys(places))
+    if not txn.for_update or not wanted:
+        return
+    named = " OR ".join(["(p.name = ? AND b.name = ?)"] * len(wanted))
+    txn.execute(
+        "SELECT c.id FROM principal p JOIN binding b ON b.principal_id = p.id AND b.status = 'accepted'"
+        f" JOIN collection c ON c.id = b.collection_id WHERE {named} ORDER BY c.id{txn.for_update} OF c",
+        [part for place in wanted for part in place],
+    )
+
+
 def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
     """The collection as it is now; nobody else changes it until the transaction ends.
 
@@ -215,6 +234,7 @@ def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: 
     )
     if row is None:
         raise NotFound("The collection is gone.")
+    txn.changed(collection, Modseq(row[0]))
     return Modseq(row[0])
 
 
@@ -223,6 +243,7 @@ def next_personal_modseq(txn: Transaction, collection: CollectionId) -> Modseq:
     row = txn.row("UPDATE collection SET modseq = modseq + 1 WHERE id = ? RETURNING modseq", (collection,))
     if row is None:
         raise NotFound("The collection is gone.")
+    txn.changed(collection, Modseq(row[0]))
     return Modseq(row[0])
 
 
@@ -231,6 +252,7 @@ def delete_collection(txn: Transaction, collection: CollectionId) -> None:
     txn.execute("DELETE FROM object WHERE collection_id = ?", (collection,))
     if not txn.execute("DELETE FROM collection WHERE id = ?", (collection,)):
         raise NotFound("The collection is gone.")
+    txn.changed(collection, Modseq(0))
 
 
 def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:

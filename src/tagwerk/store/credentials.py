@@ -22,6 +22,8 @@ class Credential:
 
 def set_password(txn: Transaction, principal: PrincipalId, password_hash: str, *, now: int) -> None:
     """Replace the password of a principal; the old one is gone with the transaction."""
+    # Of two who do this at once, one's is the password afterwards, and not both.
+    txn.row("SELECT id FROM principal WHERE id = ?" + txn.for_update, (principal,))
     txn.execute("DELETE FROM credential WHERE principal_id = ? AND kind = 'password'", (principal,))
     txn.execute(
         "INSERT INTO credential (id, principal_id, kind, label, hash, rights, created)"

@@ -3,15 +3,26 @@
 An engine is one per process and database.  `read` gives a snapshot, `write` the only
 writer (SQLite) or a transaction that locks the rows it changes (PostgreSQL); both end
 with the block, a write by committing unless the block raised.
+
+Where writers work side by side, a database undoes one of two that stand in each other's
+way, and a server that is started again undoes all: that is `Undone`, and `again` calls
+whatever opened the transaction once more.
 """
 
 from __future__ import annotations
 
+import random
 import secrets
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from tagwerk.errors import Undone
+from tagwerk.model import CollectionId, Modseq
+
+T = TypeVar("T")
 Row = tuple[Any, ...]
 Params = Sequence[object]
 
@@ -29,7 +40,13 @@ class Transaction(Protocol):
         """The first row of the answer."""
 
     def rows(self, sql: str, params: Params = ()) -> Iterator[Row]:
-        """The rows of the answer, fetched as they are asked for."""
+        """The rows of an answer that fits into memory."""
+
+    def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        """The rows of an answer of any size, fetched as they are asked for."""
+
+    def changed(self, collection: CollectionId, modseq: Modseq) -> None:
+        """Let the change feed tell that the collection is at `modseq`, if and when this is committed."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """A part of the transaction that is undone alone when its block raises."""
@@ -47,11 +64,48 @@ class Engine(Protocol):
     def write(self) -> AbstractContextManager[Transaction]:
         """A transaction that commits at the end of the block, durably, or not at all."""
 
+    def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
+        """What changed, as it happens, at least about twice a second; for `store.feed` alone.
+
+        None where it is not known which collections: at the beginning, on an engine that
+        only knows that there was a change, and after a connection was lost.
+        """
+
     def check(self) -> list[str]:
         """What the engine itself finds wrong with the database, as sentences."""
 
     def close(self) -> None:
         """Give back every connection.  The engine cannot be used afterwards."""
+
+
+ATTEMPTS = 8
+"""How often the same is tried; the pauses between them double, and are two seconds in all."""
+
+
+def again(work: Callable[[], T]) -> T:
+    """What `work` returns; it is called again when the database undid its transaction.
+
+    `work` opens its transactions itself, and changes nothing outside of them.
+
+    Raises:
+        Undone: that happened `ATTEMPTS` times.
+    """
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return work()
+        except Undone:
+            time.sleep(0.016 * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
+    return work()
+
+
+def run(engine: Engine, work: Callable[[Transaction], T]) -> T:
+    """What `work` returns in a transaction that writes, done again where the database undid it."""
+
+    def once() -> T:
+        with engine.write() as txn:
+            return work(txn)
+
+    return again(once)
 
 
 def new_id() -> int:

@@ -67,7 +67,8 @@ def put_object(
 
     The change counter moves in the same transaction, under the collection's row lock,
     so the object and its place in the change order are committed together or not at
-    all.  Bytes that are there already change nothing, not even the counter.
+    all; the caller has locked the row before (`lock_collection`).  Bytes that are there
+    already change nothing, not even the counter.
 
     Raises:
         UidConflict: another name in the collection has this UID (RFC 4791 5.3.2.1).
@@ -242,7 +243,7 @@ def objects(txn: Transaction, collection: CollectionId, *, content: bool = False
     columns = _META + ", content" if content else _META
     return map(
         _stored,
-        txn.rows(
+        txn.stream(
             f"SELECT {columns} FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq",
             (collection,),
         ),
@@ -251,14 +252,14 @@ def objects(txn: Transaction, collection: CollectionId, *, content: bool = False
 
 def etags(txn: Transaction, collection: CollectionId) -> Iterator[tuple[str, str]]:
     """Name and ETag of every object; an index holds both."""
-    return txn.rows(
+    return txn.stream(
         "SELECT name, etag FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq", (collection,)
     )
 
 
 def guarded_etags(txn: Transaction, collection: CollectionId) -> Iterator[tuple[str, str, int, bool]]:
     """Name, ETag, privacy, and whether it holds its owner's own, of every object; an index holds all."""
-    return txn.rows(
+    return txn.stream(
         "SELECT name, etag, privacy, alarms FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq",
         (collection,),
     )
@@ -359,7 +360,7 @@ def contents_between(
     txn: Transaction, collection: CollectionId, *, after: Modseq, until: Modseq
 ) -> Iterator[tuple[str, str, bytes]]:
     """Name, ETag and bytes of the objects whose last change lies above `after` and up to `until`, in that order."""
-    yield from txn.rows(
+    yield from txn.stream(
         "SELECT name, etag, content FROM object"
         " WHERE collection_id = ? AND modseq > ? AND modseq <= ? AND NOT removed ORDER BY modseq",
         (collection, after, until),

@@ -17,12 +17,18 @@ from tagwerk.ical.masking import privacy_of
 from tagwerk.ical.personal import has_personal
 from tagwerk.model import Kind, PrincipalId, Privacy
 from tagwerk.store.collections import NOTIFICATIONS, create_collection, is_taken
-from tagwerk.store.engine import Engine, Transaction
+from tagwerk.store.engine import Engine, Transaction, run
 
 SCHEMA = 2
 COMPATIBILITY = 2
 
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}
+_TEXT = {"sqlite": "TEXT", "postgresql": 'TEXT COLLATE "C"'}
+"""Texts are compared byte by byte on every engine, and no update of the C library changes an index."""
+
+_LOCK = 7_402_315_806_116_731_001
+"""PostgreSQL's advisory lock of whoever migrates; SQLite has one writer at a time."""
+
 _EXISTS = {
     "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
     "postgresql": "SELECT 1 FROM information_schema.tables"
@@ -41,18 +47,24 @@ def prepare(engine: Engine) -> None:
         version = _version(engine, txn)
     if version == SCHEMA:
         return
-    with engine.write() as txn:
-        version = _version(engine, txn)
-        for number, name in _migrations():
-            if number <= version:
-                continue
-            text = (resources.files("tagwerk.store") / "migrations" / name).read_text()
-            for statement in _statements(text, blob=_BLOB[engine.name]):
-                txn.execute(statement)
-            for step in _STEPS.get(number, ()):
-                step(txn)
-            set_meta(txn, "schema_version", str(number))
-            set_meta(txn, "compatibility", str(COMPATIBILITY))
+    run(engine, lambda txn: _migrate(engine, txn))
+
+
+def _migrate(engine: Engine, txn: Transaction) -> None:
+    if engine.name == "postgresql":
+        txn.execute("SET LOCAL statement_timeout = 0")
+        txn.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+    version = _version(engine, txn)
+    for number, name in _migrations():
+        if number <= version:
+            continue
+        text = (resources.files("tagwerk.store") / "migrations" / name).read_text()
+        for statement in _statements(text, engine.name):
+            txn.execute(statement)
+        for step in _STEPS.get(number, ()):
+            step(txn)
+        set_meta(txn, "schema_version", str(number))
+        set_meta(txn, "compatibility", str(COMPATIBILITY))
 
 
 def _privacy_of_objects(txn: Transaction) -> None:
@@ -125,6 +137,7 @@ def _migrations() -> list[tuple[int, str]]:
     return sorted((int(name[:4]), name) for name in names if re.fullmatch(r"\d{4}_\w+\.sql", name))
 
 
-def _statements(text: str, *, blob: str) -> list[str]:
-    bare = re.sub(r"--[^\n]*", "", text).replace("{blob}", blob)
+def _statements(text: str, engine: str) -> list[str]:
+    bare = re.sub(r"--[^\n]*", "", text).replace("{blob}", _BLOB[engine])
+    bare = re.sub(r"\bTEXT\b", _TEXT[engine], bare)
     return [statement.strip() for statement in bare.split(";") if statement.strip()]

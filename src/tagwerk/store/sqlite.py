@@ -11,10 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
+from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.engine import Params, Row
+from tagwerk.store.queue import Queue
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for the writer of another process."""
+
+WATCH_SECONDS = 0.1
+"""How often somebody who waits for changes looks whether there were any."""
 
 MINIMUM = (3, 35, 0)
 """RETURNING came with this version."""
@@ -40,6 +45,11 @@ class SqliteTransaction:
 
     def rows(self, sql: str, params: Params = ()) -> Iterator[Row]:
         return self._connection.execute(sql, params)
+
+    stream = rows
+
+    def changed(self, collection: CollectionId, modseq: Modseq) -> None:
+        """Nothing: `SqliteEngine.news` watches the file."""
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -69,6 +79,7 @@ class SqliteEngine:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._writer_lock = threading.Lock()
+        self._queue = Queue(path, patience=BUSY_SECONDS)
         self._closed = False
         with _translated(path):
             self._writer = self._connect()
@@ -113,7 +124,7 @@ class SqliteEngine:
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
-        with _translated(self._path), self._writer_lock:
+        with _translated(self._path), self._writer_lock, self._queue.turn():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SqliteTransaction(self._writer)
@@ -121,6 +132,21 @@ class SqliteEngine:
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
+
+    def news(self, stopped: threading.Event) -> Iterator[None]:
+        with _translated(self._path):
+            connection = self._connect()
+            try:
+                seen = None
+                while not stopped.is_set():
+                    # A number in shared memory, other for this connection after every commit of another one.
+                    version = connection.execute("PRAGMA data_version").fetchone()
+                    if version != seen:
+                        seen = version
+                        yield None
+                    stopped.wait(WATCH_SECONDS)
+            finally:
+                connection.close()
 
     def check(self) -> list[str]:
         with self.read() as txn:
@@ -138,6 +164,7 @@ class SqliteEngine:
             connection.close()
         with self._writer_lock:
             self._writer.close()
+            self._queue.close()
 
 
 @contextmanager

@@ -1,0 +1,238 @@
+"""`tagwerk serve --workers`: several processes that are one server, on each engine."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+
+import pytest
+
+import serverprocess
+from davclient import Dav
+from davsamples import event
+from serverprocess import ServerProcess, tagwerk
+
+HOME = "/anna/calendar/"
+WORKERS = 3
+
+
+@pytest.fixture
+def workers(tmp_path: Path, new_data: Callable[[Path], Path]) -> Iterator[Callable[[], ServerProcess]]:
+    """Starts a server of several processes, with anna in its database."""
+    running: list[ServerProcess] = []
+
+    def start() -> ServerProcess:
+        data = new_data(tmp_path / "data")
+        tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
+        running.append(serverprocess.start(data, "--workers", str(WORKERS)))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+def pids(server: ServerProcess) -> list[int]:
+    """The workers, oldest first."""
+    parent = server.process.pid
+    return list(map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[..., list[Dav]]]:
+    """Makes clients with a connection each, so that every worker gets some."""
+    made: list[Dav] = []
+
+    def make(server: ServerProcess, number: int, password: str = "secret") -> list[Dav]:
+        made.extend(found := [Dav(server.url, "anna", password) for _ in range(number)])
+        return found
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def one(server: ServerProcess) -> AbstractContextManager[Dav]:
+    """A client with a connection of its own."""
+    return closing(Dav(server.url))
+
+
+def status_of(client: Dav) -> int:
+    return client.sync(HOME).status
+
+
+def put(server: ServerProcess, number: int) -> int:
+    with one(server) as client:
+        return client.put(f"{HOME}{number}.ics", event(str(number))).status
+
+
+def names(server: ServerProcess) -> list[str]:
+    with one(server) as client:
+        return client.sync(HOME).multistatus().names
+
+
+def test_all_of_them_answer_and_end_together(workers):
+    server = workers()
+    before = pids(server)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda number: put(server, number), range(40)))
+
+    assert statuses == [201] * 40
+    assert len(before) == WORKERS
+    assert len(names(server)) == 40
+    assert server.stop() == 0
+    assert not any(Path(f"/proc/{pid}/fd/0").exists() for pid in before)
+    assert server.log.read_text() == ""
+
+
+def test_one_that_dies_is_started_again_and_nobody_else_notices(workers):
+    server = workers()
+    before = pids(server)
+
+    os.kill(before[1], signal.SIGKILL)
+
+    deadline = time.monotonic() + 20
+    while len(pids(server)) < WORKERS or before[1] in pids(server):
+        assert time.monotonic() < deadline
+        with one(server) as client:
+            assert status_of(client) == 207
+        time.sleep(0.05)
+    assert {before[0], before[2]} <= set(pids(server))
+    assert f"process {before[1]}) was ended by signal 9; it is started again" in server.log.read_text()
+    assert server.stop() == 0
+
+
+def test_they_end_when_who_looks_after_them_is_killed(workers):
+    server = workers()
+    before = pids(server)
+
+    server.kill()
+
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}/fd/0").exists() for pid in before):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_was_begun_is_finished_before_they_end(workers):
+    server = workers()
+    stored: list[str] = []
+    refused = threading.Event()
+
+    def write(number: int) -> None:
+        client = Dav(server.url)
+        turn = 0
+        while not refused.is_set():
+            name = f"{number}-{turn}.ics"
+            turn += 1
+            try:
+                answer = client.put(HOME + name, event(name))
+            except (OSError, http.client.HTTPException):
+                refused.set()
+            else:
+                assert answer.status == 201
+                stored.append(name)
+        client.close()
+
+    threads = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+
+    code = server.stop()
+
+    refused.set()
+    for thread in threads:
+        thread.join(20)
+    assert code == 0
+    again = serverprocess.start(server.data)
+    assert set(stored) <= set(names(again))
+    again.stop()
+
+
+def test_a_changed_password_counts_in_every_process_from_the_next_request_on(workers, clients):
+    server = workers()
+    several = clients(server, 12)
+    assert {status_of(client) for client in several} == {207}
+
+    tagwerk("user", "password", "anna", "--password-stdin", "--data", server.data, stdin="changed\n")
+
+    assert {status_of(client) for client in several} == {401}
+    assert {status_of(client) for client in clients(server, 12, "changed")} == {207}
+
+
+def test_a_removed_user_is_unknown_in_every_process_from_the_next_request_on(workers, clients):
+    server = workers()
+    several = clients(server, 12)
+    assert {status_of(client) for client in several} == {207}
+
+    tagwerk("user", "remove", "anna", "--yes", "--data", server.data)
+
+    assert {status_of(client) for client in several} == {401}
+
+
+@pytest.mark.slow
+def test_many_who_write_into_one_calendar_get_no_error(workers):
+    """On SQLite the processes queue up; nobody sees that a database is locked."""
+    server = workers()
+
+    def write(number: int) -> list[int]:
+        client = Dav(server.url)
+        statuses = [
+            client.put(f"{HOME}{number}-{turn}.ics", event(f"{number}-{turn}")).status for turn in range(25)
+        ]
+        client.close()
+        return statuses
+
+    with ThreadPoolExecutor(12) as pool:
+        statuses = [status for found in pool.map(write, range(12)) for status in found]
+
+    assert statuses == [201] * 300
+    assert server.log.read_text() == ""
+
+
+def test_a_port_in_use_is_one_sentence(workers):
+    server = workers()
+    port = server.url.rstrip("/").rpartition(":")[2]
+
+    done = tagwerk("serve", "--data", server.data, "--port", port, "--workers", "2", check=False)
+
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_every_change_of_every_process_is_seen_by_who_watches(workers):
+    server = workers()
+    watching = subprocess.Popen(
+        [
+            *serverprocess.command(),
+            *("collection", "watch", "anna", "calendar"),
+            *("--database", server.database_url),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=serverprocess.environment(),
+    )
+    assert watching.stdout is not None
+    first = watching.stdout.readline().split()
+
+    statuses = [put(server, number) for number in range(10)]
+
+    seen = [first]
+    while int(seen[-1][2]) < int(first[2]) + 10:
+        seen.append(watching.stdout.readline().split())
+    watching.send_signal(signal.SIGINT)
+    watching.communicate(timeout=20)
+    assert statuses == [201] * 10
+    assert {line[1] for line in seen} == {"calendar"}
+    assert watching.returncode == 0
