@@ -54,6 +54,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "auth": "Who may come in.",
         "dav": "Limits of CalDAV and CardDAV requests.",
         "retention": "How long things that are gone are remembered.",
+        "jobs": "Work that is done after the answer, such as mail and upkeep.",
         "logging": "What is written to the log, on standard error.",
     }
 )
@@ -205,6 +206,14 @@ OPTIONS: tuple[Option, ...] = (
         " starting again; at least 90.",
         minimum=90,
         maximum=36500,
+    ),
+    Option(
+        "jobs",
+        "run",
+        "choice",
+        "serve",
+        "Who does the jobs: every process of `tagwerk serve` (serve), or only `tagwerk worker` (worker).",
+        choices=("serve", "worker"),
     ),
     Option(
         "logging",

@@ -75,6 +75,13 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Jobs:
+    """[jobs]; `run` is ``serve`` or ``worker``."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """[logging]"""
 
@@ -92,6 +99,7 @@ class Settings:
     dav: Dav
     retention: Retention
     logging: Logging
+    jobs: Jobs
 
 
 def load(
@@ -124,6 +132,7 @@ def load(
         Dav(**values["dav"]),
         Retention(**values["retention"]),
         Logging(**values["logging"]),
+        Jobs(**values["jobs"]),
     )
 
 

@@ -17,10 +17,12 @@ from tagwerk.cli.collection import collection
 from tagwerk.cli.exports import export
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
+from tagwerk.cli.jobs import jobs
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
+from tagwerk.cli.worker import worker
 from tagwerk.errors import TagwerkError
 
 
@@ -34,7 +36,7 @@ def tagwerk() -> None:
     """
 
 
-for command in (serve, user, collection, import_, export, check, options, version):
+for command in (serve, worker, user, collection, import_, export, check, jobs, options, version):
     tagwerk.add_command(command)
 
 

@@ -33,6 +33,9 @@ class Transaction(Protocol):
     for_update: str
     """`` FOR UPDATE`` where the engine locks rows, else empty: the end of a locking SELECT."""
 
+    skip_locked: str
+    """The same for a SELECT that passes over what somebody else has locked."""
+
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run a statement and return the number of rows it changed."""
 

@@ -98,6 +98,7 @@ class PostgresTransaction:
     """
 
     for_update = " FOR NO KEY UPDATE"
+    skip_locked = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, connection: Connection[Row]) -> None:
         self._connection = connection

@@ -13,7 +13,7 @@ from importlib import resources
 from tagwerk.errors import SchemaMismatch
 from tagwerk.store.engine import Engine, Transaction, run
 
-SCHEMA = 1
+SCHEMA = 3
 COMPATIBILITY = 1
 
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}

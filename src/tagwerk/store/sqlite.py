@@ -29,6 +29,7 @@ class SqliteTransaction:
     """A transaction on one connection."""
 
     for_update = ""
+    skip_locked = ""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
