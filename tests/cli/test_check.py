@@ -78,6 +78,34 @@ def test_what_is_wrong_is_told_and_counts(tagwerk, filled, sql, sentence):
     assert result.out.endswith(" in all.\n")
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE object SET search = '', first_instant = 1, size = 5",
+        "UPDATE object SET busy = 2, spans = NULL WHERE name = 'e1.ics'",
+        "UPDATE collection SET modseq = 1, bytes = 3",
+    ],
+)
+def test_what_can_be_derived_is_mended(tagwerk, filled, sql):
+    filled(sql)
+    assert tagwerk("check").code == 1
+
+    result = tagwerk("check", "--repair")
+
+    assert result.code == 0
+    assert result.out.startswith("mended: ")
+    assert tagwerk("check", "--repair").out.startswith("Schema")
+
+
+def test_bytes_that_nobody_knows_better_are_only_told(tagwerk, filled):
+    filled("UPDATE object SET content = CAST(REPLACE(CAST(content AS TEXT), 'Meeting', 'Meating') AS BLOB)")
+
+    result = tagwerk("check", "--repair")
+
+    assert result.code == 1
+    assert "anna/calendar/e1.ics has bytes that do not match its ETag." in result.out
+
+
 def test_repairs_are_notes_and_nothing_wrong(tagwerk, filled):
     filled("UPDATE object SET repairs = 'A UID was added.' WHERE name = 'c1.vcf'")
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from tagwerk import __version__
+from tagwerk.cli.backup import backup, restore
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
 from tagwerk.cli.exports import export
@@ -20,6 +21,7 @@ from tagwerk.cli.invocation import common_options
 from tagwerk.cli.jobs import jobs
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
+from tagwerk.cli.transfer import transfer
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
 from tagwerk.cli.worker import worker
@@ -36,7 +38,21 @@ def tagwerk() -> None:
     """
 
 
-for command in (serve, worker, user, collection, import_, export, check, jobs, options, version):
+for command in (
+    serve,
+    worker,
+    user,
+    collection,
+    import_,
+    export,
+    check,
+    backup,
+    restore,
+    transfer,
+    jobs,
+    options,
+    version,
+):
     tagwerk.add_command(command)
 
 

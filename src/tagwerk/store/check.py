@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 
-from tagwerk.model import Access, Kind
+from tagwerk.model import Access, CollectionId, Kind
 from tagwerk.store.engine import Row, Transaction
 from tagwerk.store.schema import SCHEMA, meta
 
@@ -52,6 +52,7 @@ class StoredFacts:
     search: str
     repairs: tuple[str, ...]
     content: bytes | None
+    collection_id: CollectionId
 
     @property
     def path(self) -> str:
@@ -81,13 +82,13 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
     """Every object, collection by collection, read as it is asked for."""
     rows = txn.stream(
         f"SELECT {_NAMED}, c.kind, o.name, o.uid, o.component, o.etag, o.size, o.first_instant, o.last_instant,"
-        " o.floating, o.busy, o.search, o.repairs, o.content"
+        " o.floating, o.busy, o.search, o.repairs, o.content, c.id"
         f" FROM collection c JOIN object o ON o.collection_id = c.id{_PLACE}"
         " WHERE NOT o.removed ORDER BY c.id, o.modseq"
     )
     for row in rows:
         owner, collection, kind, name, uid, component, etag, size, first, last, floating, busy, *texts = row
-        search, repairs, content = texts
+        search, repairs, content, collection_id = texts
         yield StoredFacts(
             owner=owner,
             collection=collection,
@@ -104,6 +105,7 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
             search=search,
             repairs=tuple(repairs.split("\n")) if repairs else (),
             content=content,
+            collection_id=CollectionId(collection_id),
         )
 
 

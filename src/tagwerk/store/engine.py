@@ -39,6 +39,9 @@ class Transaction(Protocol):
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run a statement and return the number of rows it changed."""
 
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Run a statement once for each of `rows`."""
+
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """The first row of the answer."""
 
