@@ -55,6 +55,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "dav": "Limits of CalDAV and CardDAV requests.",
         "sharing": "How people share with each other.",
         "retention": "How long things that are gone are remembered.",
+        "jobs": "Work that is done after the answer, such as mail and upkeep.",
         "logging": "What is written to the log, on standard error.",
     }
 )
@@ -232,6 +233,14 @@ OPTIONS: tuple[Option, ...] = (
         "Days for which it is remembered who shared what with whom.",
         minimum=1,
         maximum=36500,
+    ),
+    Option(
+        "jobs",
+        "run",
+        "choice",
+        "serve",
+        "Who does the jobs: every process of `tagwerk serve` (serve), or only `tagwerk worker` (worker).",
+        choices=("serve", "worker"),
     ),
     Option(
         "logging",

@@ -84,6 +84,13 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Jobs:
+    """[jobs]; `run` is ``serve`` or ``worker``."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """[logging]"""
 
@@ -102,6 +109,7 @@ class Settings:
     sharing: Sharing
     retention: Retention
     logging: Logging
+    jobs: Jobs
 
 
 def load(
@@ -135,6 +143,7 @@ def load(
         Sharing(**values["sharing"]),
         Retention(**values["retention"]),
         Logging(**values["logging"]),
+        Jobs(**values["jobs"]),
     )
 
 

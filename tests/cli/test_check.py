@@ -8,6 +8,7 @@ import pytest
 from cli_samples import calendar, card, event
 
 from tagwerk.store import open_engine
+from tagwerk.store.schema import SCHEMA
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_sound_database_is_in_order(tagwerk, filled):
 
     assert (result.code, result.err) == (0, "")
     assert result.out == (
-        "Schema 2: 1 user, 3 collections, 2 objects, 0 remembered removals.\nEverything is in order.\n"
+        f"Schema {SCHEMA}: 1 user, 3 collections, 2 objects, 0 remembered removals.\nEverything is in order.\n"
     )
 
 
@@ -41,7 +42,7 @@ def test_the_report_can_be_read_by_programs(tagwerk, filled):
 
     assert report["ok"] is True
     assert report["problems"] == report["notes"] == []
-    assert report["schema"] == "2"
+    assert report["schema"] == str(SCHEMA)
     assert report["counts"] == {"users": 1, "collections": 3, "objects": 2, "tombstones": 0}
 
 
@@ -75,6 +76,34 @@ def test_what_is_wrong_is_told_and_counts(tagwerk, filled, sql, sentence):
     assert result.code == 1
     assert sentence in result.out
     assert result.out.endswith(" in all.\n")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE object SET search = '', first_instant = 1, size = 5",
+        "UPDATE object SET busy = 2, spans = NULL WHERE name = 'e1.ics'",
+        "UPDATE collection SET modseq = 1, bytes = 3",
+    ],
+)
+def test_what_can_be_derived_is_mended(tagwerk, filled, sql):
+    filled(sql)
+    assert tagwerk("check").code == 1
+
+    result = tagwerk("check", "--repair")
+
+    assert result.code == 0
+    assert result.out.startswith("mended: ")
+    assert tagwerk("check", "--repair").out.startswith("Schema")
+
+
+def test_bytes_that_nobody_knows_better_are_only_told(tagwerk, filled):
+    filled("UPDATE object SET content = CAST(REPLACE(CAST(content AS TEXT), 'Meeting', 'Meating') AS BLOB)")
+
+    result = tagwerk("check", "--repair")
+
+    assert result.code == 1
+    assert "anna/calendar/e1.ics has bytes that do not match its ETag." in result.out
 
 
 def test_repairs_are_notes_and_nothing_wrong(tagwerk, filled):

@@ -7,8 +7,10 @@ from store_samples import NOW, event
 
 from tagwerk.model import Upload
 from tagwerk.store.check import counts, misfits, stored_facts
-from tagwerk.store.objects import put_object, remove_object
+from tagwerk.store.collections import find_binding
+from tagwerk.store.objects import etags, put_object, remove_object
 from tagwerk.store.properties import set_collection_properties
+from tagwerk.store.repair import repair
 
 
 @pytest.fixture
@@ -87,3 +89,49 @@ def test_what_does_not_fit_is_a_sentence(filled, sql, sentence):
         wrong = misfits(txn)
 
     assert any(sentence in each for each in wrong), wrong
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE collection SET bytes = 7",
+        "UPDATE collection SET modseq = 1",
+        "UPDATE collection SET min_modseq = 99",
+        "UPDATE collection SET epoch = ''",
+        "UPDATE binding SET removed = TRUE",
+        "UPDATE binding SET collection_id = NULL",
+        "UPDATE object SET created_modseq = 50",
+        "UPDATE object SET content = 'x' WHERE removed",
+        "UPDATE property SET object_name = 'c.ics'",
+    ],
+)
+def test_what_other_rows_know_better_is_mended_and_nothing_is_lost(filled, calendar, sql):
+    with filled.write() as txn:
+        before = dict(etags(txn, calendar.id))
+        txn.execute(sql)
+
+    with filled.write() as txn:
+        done = repair(txn)
+        again = repair(txn)
+
+    with filled.read() as txn:
+        assert misfits(txn) == []
+        assert dict(etags(txn, calendar.id)) == before
+    assert len(done) in (1, 2)
+    assert again == []
+
+
+def test_a_history_that_went_wrong_begins_anew(filled, calendar):
+    with filled.write() as txn:
+        txn.execute("UPDATE collection SET modseq = 1")
+        repair(txn)
+
+    with filled.read() as txn:
+        now = find_binding(txn, "anna", "work").collection
+    assert now.epoch != calendar.epoch
+    assert now.modseq > 4
+
+
+def test_a_sound_database_is_left_alone(filled):
+    with filled.write() as txn:
+        assert repair(txn) == []

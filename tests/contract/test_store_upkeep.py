@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from store_samples import NOW, event
 
-from tagwerk.cli.upkeep import DAY, do_upkeep, upkeep
+from tagwerk.cli.upkeep import DAY, do_upkeep, plan_upkeep
 from tagwerk.errors import SyncTokenInvalid
 from tagwerk.model import Kind
 from tagwerk.settings import Retention
 from tagwerk.store.check import counts
 from tagwerk.store.collections import create_collection
 from tagwerk.store.objects import put_object, remove_object
+from tagwerk.store.outbox import jobs
 from tagwerk.store.sync import changes_since, current_token
 from tagwerk.store.upkeep import forget_removals
 
@@ -65,8 +64,12 @@ def test_a_server_forgets_after_the_days_that_are_set(store, two):
         assert (before, counts(txn).tombstones) == (2, 0)
 
 
-def test_upkeep_ends_with_its_block(store):
-    with upkeep(store, Retention(tombstone_days=90, audit_days=90)):
-        pass
+def test_upkeep_is_planned_once_a_day_however_often_a_server_starts(store):
+    plan_upkeep(store)
+    plan_upkeep(store)
+    do_upkeep(store, Retention(tombstone_days=90, audit_days=90))
 
-    assert not [each for each in threading.enumerate() if each.name == "upkeep"]
+    with store.read() as txn:
+        days = [job.key for job in jobs(txn)]
+    assert len(days) == 2
+    assert days == sorted(days)

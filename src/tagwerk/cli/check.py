@@ -14,7 +14,9 @@ from tagwerk.ical import resource as calendars
 from tagwerk.model import Facts, Kind
 from tagwerk.store import Engine
 from tagwerk.store.check import Counts, StoredFacts, counts, misfits, stored_facts
+from tagwerk.store.engine import run
 from tagwerk.store.objects import etag_of
+from tagwerk.store.repair import repair, set_facts
 from tagwerk.store.schema import meta
 from tagwerk.vcard import resource as cards
 
@@ -27,21 +29,27 @@ class Report:
     counts: Counts | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
 
 
 @click.command()
+@click.option(
+    "--repair", "mend", is_flag=True, help="Mend what other rows or the objects themselves know better."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @common_options
 @pass_invocation
 @click.pass_context
-def check(context: click.Context, invocation: Invocation, as_json: bool) -> None:
+def check(context: click.Context, invocation: Invocation, as_json: bool, mend: bool) -> None:
     """Check the integrity of the database and of every object.
 
-    Nothing is changed, and the server may run meanwhile. The exit code is 1 when something is wrong.
+    Nothing is changed without --repair, and the server may run meanwhile. The exit code is 1 when something is wrong.
     Notes tell what was repaired when a client sent it.
     """
     with invocation.engine(invocation.settings()) as engine:
+        mended = repaired(engine) if mend else []
         report = examine(engine)
+        report.mended = mended
     if as_json:
         fields = {"ok": not report.problems, **asdict(report)}
         click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
@@ -68,6 +76,34 @@ def examine(engine: Engine) -> Report:
     return report
 
 
+def repaired(engine: Engine) -> list[str]:
+    """Mend what is derivable; sentences about what was.  Content, ETags and names stay as they are."""
+    with engine.read() as txn:
+        stale = [
+            (stored.collection_id, stored.name, facts)
+            for stored in stored_facts(txn)
+            if (facts := _facts_that_differ(stored)) is not None
+        ]
+    for collection, name, facts in stale:
+        run(engine, lambda txn, c=collection, n=name, f=facts: set_facts(txn, c, n, f))  # type: ignore[misc]
+    done = [f"What is known about {counted(len(stale), 'object')} was worked out again."] if stale else []
+    return done + run(engine, repair)
+
+
+def _facts_that_differ(stored: StoredFacts) -> Facts | None:
+    """The facts of an object whose bytes are the ones that were stored, where others are known about it."""
+    content = stored.content
+    if content is None or etag_of(content) != stored.etag:
+        return None
+    try:
+        facts = _facts_of(stored, content)
+    except Refused:
+        return None
+    compared = [pair for name, *pair in _compared(stored, facts) if name != "UID"]
+    different = any(known != found for known, found in compared) or len(content) != stored.size
+    return facts if different and facts.uid == stored.uid else None
+
+
 def problems_of(stored: StoredFacts) -> list[str]:
     """What does not fit between an object's content and what is known about it."""
     content = stored.content
@@ -79,16 +115,19 @@ def problems_of(stored: StoredFacts) -> list[str]:
     if len(content) != stored.size:
         wrong.append(f"has {len(content)} bytes, not {stored.size}.")
     try:
-        if stored.kind == Kind.CALENDAR:
-            facts = calendars.read(content, now=now()).facts
-        else:
-            facts = cards.read(content).facts
+        facts = _facts_of(stored, content)
     except Refused as error:
         return [*wrong, f"cannot be read: {error}"]
     different = [name for name, known, found in _compared(stored, facts) if known != found]
     if different:
         wrong.append(f"has another {' and another '.join(different)} than is known about it.")
     return wrong
+
+
+def _facts_of(stored: StoredFacts, content: bytes) -> Facts:
+    if stored.kind == Kind.CALENDAR:
+        return calendars.read(content, now=now()).facts
+    return cards.read(content).facts
 
 
 def _compared(stored: StoredFacts, facts: Facts) -> list[tuple[str, object, object]]:
@@ -110,6 +149,8 @@ def _compared(stored: StoredFacts, facts: Facts) -> list[tuple[str, object, obje
 
 
 def _print(report: Report) -> None:
+    for sentence in report.mended:
+        click.echo(f"mended: {sentence}")
     for note in report.notes:
         click.echo(f"note: {note}")
     for problem in report.problems:

@@ -56,7 +56,7 @@ class Invocation:
             os.umask(0o077)
             if not is_postgresql(storage.database_url):
                 make_private_folder(storage.data)
-        elif not _has_database(storage.database_url):
+        elif not has_database(storage.database_url):
             raise ConfigurationError(
                 f"There is no database at {shown(storage.database_url)};"
                 f" `tagwerk serve` or `tagwerk user add` makes one, --data DIR names another folder."
@@ -161,7 +161,8 @@ def on_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _has_database(url: str) -> bool:
+def has_database(url: str) -> bool:
+    """Whether there is something to open."""
     # Where a file may be missing, somebody meant another one; a server's database is asked for itself.
     return not url.startswith("sqlite:///") or sqlite_path(url).exists()
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from tagwerk import __version__
+from tagwerk.cli.backup import backup, restore
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
 from tagwerk.cli.delegate import delegate
@@ -19,11 +20,14 @@ from tagwerk.cli.exports import export
 from tagwerk.cli.group import group, resource, room
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
+from tagwerk.cli.jobs import jobs
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
 from tagwerk.cli.share import share
+from tagwerk.cli.transfer import transfer
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
+from tagwerk.cli.worker import worker
 from tagwerk.errors import TagwerkError
 
 
@@ -39,6 +43,7 @@ def tagwerk() -> None:
 
 for command in (
     serve,
+    worker,
     user,
     group,
     room,
@@ -49,6 +54,10 @@ for command in (
     import_,
     export,
     check,
+    backup,
+    restore,
+    transfer,
+    jobs,
     options,
     version,
 ):

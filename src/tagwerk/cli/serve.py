@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from importlib import metadata
 from types import FrameType
 from typing import Any
@@ -20,7 +19,7 @@ import uvicorn
 
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation
 from tagwerk.cli.logs import configure
-from tagwerk.cli.upkeep import upkeep
+from tagwerk.cli.worker import jobs_in_server
 from tagwerk.cli.workers import Supervisor
 from tagwerk.errors import ConfigurationError, TagwerkError
 from tagwerk.http.protocol import BoundedProtocol
@@ -72,7 +71,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None, workers: i
 
 def _serve_alone(invocation: Invocation, settings: Settings, sockets: list[socket.socket]) -> None:
     """The server in this process."""
-    with invocation.engine(settings, create=True) as engine, upkeep(engine, settings.retention):
+    with invocation.engine(settings, create=True) as engine, jobs_in_server(settings, engine):
         sockets += listen(settings.server.host, settings.server.port)
         greeting = _greeting(invocation, settings, engine, sockets)
         _run(_application(settings, engine), sockets, lambda: _say(greeting))
@@ -87,10 +86,8 @@ def _serve_together(invocation: Invocation, settings: Settings, sockets: list[so
     _frame()
     gc.freeze()
 
-    def work(number: int, ready: Callable[[], None]) -> None:
-        with invocation.engine(settings) as engine, ExitStack() as stack:
-            if number == 0:
-                stack.enter_context(upkeep(engine, settings.retention))
+    def work(_number: int, ready: Callable[[], None]) -> None:
+        with invocation.engine(settings) as engine, jobs_in_server(settings, engine):
             _run(_application(settings, engine), sockets, ready)
 
     Supervisor(settings.server.workers, work, lambda: _say(greeting), patience=GRACE_SECONDS + 5.0).run()

@@ -1,58 +1,56 @@
-"""Upkeep: what a running server does by itself once a day."""
+"""Upkeep: what a server does by itself once a day, as a job of the outbox.
+
+So one process of all that share a database does it, and it shows in `tagwerk jobs` when it fails.
+"""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from tagwerk.cli.invocation import now
-from tagwerk.errors import TagwerkError
 from tagwerk.settings import Retention
 from tagwerk.store import Engine
 from tagwerk.store.audit import forget_entries
+from tagwerk.store.engine import run
+from tagwerk.store.outbox import add_job, forget_done
 from tagwerk.store.upkeep import forget_removals
+
+UPKEEP = "upkeep"
 
 FIRST_SECONDS = 60
 """A server that is started again and again still does it, but not while it starts."""
 
 DAY = 24 * 60 * 60
 
+KEY_DAYS = 30
+"""How long the keys of jobs that are done are remembered."""
+
 log = logging.getLogger("tagwerk.upkeep")
 
 
-@contextmanager
-def upkeep(engine: Engine, retention: Retention) -> Iterator[None]:
-    """Do it in a thread of its own until the end of the block.
-
-    Every process of a server does it: what one has done is nothing to do for the next.
-    """
-    stopped = threading.Event()
-
-    def run() -> None:
-        pause = FIRST_SECONDS
-        while not stopped.wait(pause):
-            do_upkeep(engine, retention)
-            pause = DAY
-
-    thread = threading.Thread(target=run, name="upkeep")
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+def plan_upkeep(engine: Engine) -> None:
+    """Let it be done today, unless it was; every start of a server asks for it."""
+    instant = now()
+    run(
+        engine,
+        lambda txn: add_job(
+            txn, UPKEEP, key=_date(instant), payload={}, now=instant, due=instant + FIRST_SECONDS
+        ),
+    )
 
 
 def do_upkeep(engine: Engine, retention: Retention) -> None:
-    """Forget what is old enough; a database that is busy or full waits for the next day."""
-    try:
-        forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
-        with engine.write() as txn:
-            forget_entries(txn, before=now() - retention.audit_days * DAY)
-    except TagwerkError as error:
-        log.warning("Removals older than %d days are still there: %s", retention.tombstone_days, error)
-    else:
-        if forgotten:
-            log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
+    """Forget what is old enough, and plan the next day's."""
+    tomorrow = datetime.fromtimestamp(now(), UTC).replace(hour=3, minute=0, second=0) + timedelta(days=1)
+    due = int(tomorrow.timestamp())
+    run(engine, lambda txn: add_job(txn, UPKEEP, key=_date(due), payload={}, now=now(), due=due))
+    forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
+    if forgotten:
+        log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
+    run(engine, lambda txn: forget_entries(txn, before=now() - retention.audit_days * DAY))
+    run(engine, lambda txn: forget_done(txn, before=now() - KEY_DAYS * DAY))
+
+
+def _date(instant: int) -> str:
+    return datetime.fromtimestamp(instant, UTC).date().isoformat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tagwerk.errors import ConfigurationError
+from tagwerk.errors import ConfigurationError, Conflict
 from tagwerk.store import schema
 from tagwerk.store.address import is_postgresql, sqlite_path
 from tagwerk.store.engine import Engine, Transaction
@@ -11,8 +11,10 @@ from tagwerk.store.sqlite import SqliteEngine
 __all__ = ["Engine", "Transaction", "open_engine"]
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, unfinished: bool = False) -> Engine:
     """Open the database at `url` and bring its schema up to date.
+
+    Only who asks for an `unfinished` one gets one into which a transfer was begun and not ended.
 
     The URL is ``sqlite:///absolute/path``, or PostgreSQL's own: ``postgresql://user@host/database``.
 
@@ -20,15 +22,27 @@ def open_engine(url: str) -> Engine:
         ConfigurationError: no such kind of database, its folder is missing, or the extra
             that brings psycopg is.
         Unavailable: it cannot be reached or used.
+        Conflict: a transfer into it was begun and not ended.
         SchemaMismatch: the database is of a newer Tagwerk.
     """
     engine = _postgresql(url) if is_postgresql(url) else _sqlite(url)
     try:
         schema.prepare(engine)
+        if not unfinished:
+            _refuse_unfinished(engine)
     except BaseException:
         engine.close()
         raise
     return engine
+
+
+def _refuse_unfinished(engine: Engine) -> None:
+    with engine.read() as txn:
+        source = schema.meta(txn, schema.UNFINISHED)
+    if source:
+        raise Conflict(
+            f"The transfer from {source} into this database was interrupted; run `tagwerk transfer` again."
+        )
 
 
 def _sqlite(url: str) -> Engine:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 
-from tagwerk.model import LEVELS, Kind, Status
+from tagwerk.model import LEVELS, CollectionId, Kind, Status
 from tagwerk.store.engine import Row, Transaction
 from tagwerk.store.schema import SCHEMA, meta
 
@@ -54,6 +54,7 @@ class StoredFacts:
     search: str
     repairs: tuple[str, ...]
     content: bytes | None
+    collection_id: CollectionId
 
     @property
     def path(self) -> str:
@@ -85,13 +86,13 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
     """Every object, collection by collection, read as it is asked for."""
     rows = txn.stream(
         f"SELECT {_NAMED}, c.kind, o.name, o.uid, o.component, o.etag, o.size, o.first_instant, o.last_instant,"
-        " o.floating, o.busy, o.privacy, o.alarms, o.search, o.repairs, o.content"
+        " o.floating, o.busy, o.privacy, o.alarms, o.search, o.repairs, o.content, c.id"
         f" FROM collection c JOIN object o ON o.collection_id = c.id{_PLACE}"
         " WHERE NOT o.removed AND c.kind <> 'notifications' ORDER BY c.id, o.modseq"
     )
     for row in rows:
         owner, collection, kind, name, uid, component, etag, size, first, last, floating, busy, *rest = row
-        privacy, alarms, search, repairs, content = rest
+        privacy, alarms, search, repairs, content, collection_id = rest
         yield StoredFacts(
             owner=owner,
             collection=collection,
@@ -110,6 +111,7 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
             search=search,
             repairs=tuple(repairs.split("\n")) if repairs else (),
             content=content,
+            collection_id=CollectionId(collection_id),
         )
 
 

@@ -33,8 +33,14 @@ class Transaction(Protocol):
     for_update: str
     """`` FOR UPDATE`` where the engine locks rows, else empty: the end of a locking SELECT."""
 
+    skip_locked: str
+    """The same for a SELECT that passes over what somebody else has locked."""
+
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run a statement and return the number of rows it changed."""
+
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Run a statement once for each of `rows`."""
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """The first row of the answer."""

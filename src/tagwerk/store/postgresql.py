@@ -15,7 +15,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,6 +98,7 @@ class PostgresTransaction:
     """
 
     for_update = " FOR NO KEY UPDATE"
+    skip_locked = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, connection: Connection[Row]) -> None:
         self._connection = connection
@@ -108,6 +109,10 @@ class PostgresTransaction:
     def execute(self, sql: str, params: Params = ()) -> int:
         self._cursor.execute(_numbered(sql), params or None, binary=True)
         return self._cursor.rowcount
+
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
+        if rows:
+            self._cursor.executemany(_numbered(sql), rows)
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         return self._cursor.execute(_numbered(sql), params or None, binary=True).fetchone()

@@ -19,8 +19,11 @@ from tagwerk.model import Kind, PrincipalId, Privacy
 from tagwerk.store.collections import NOTIFICATIONS, create_collection, is_taken
 from tagwerk.store.engine import Engine, Transaction, run
 
-SCHEMA = 2
+SCHEMA = 3
 COMPATIBILITY = 2
+
+UNFINISHED = "transfer"
+"""In `meta`: what is being transferred into this database, until all of it is there."""
 
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 _TEXT = {"sqlite": "TEXT", "postgresql": 'TEXT COLLATE "C"'}
@@ -58,8 +61,7 @@ def _migrate(engine: Engine, txn: Transaction) -> None:
     for number, name in _migrations():
         if number <= version:
             continue
-        text = (resources.files("tagwerk.store") / "migrations" / name).read_text()
-        for statement in _statements(text, engine.name):
+        for statement in _statements(_text(name), engine.name):
             txn.execute(statement)
         for step in _STEPS.get(number, ()):
             step(txn)
@@ -130,6 +132,15 @@ def _version(engine: Engine, txn: Transaction) -> int:
         )
     # A newer schema that says it is compatible is used as it is.
     return max(version, SCHEMA) if version > SCHEMA else version
+
+
+def statements(engine: str) -> list[str]:
+    """Every statement of every migration, in order, for an engine."""
+    return [each for _, name in _migrations() for each in _statements(_text(name), engine)]
+
+
+def _text(name: str) -> str:
+    return (resources.files("tagwerk.store") / "migrations" / name).read_text()
 
 
 def _migrations() -> list[tuple[int, str]]:

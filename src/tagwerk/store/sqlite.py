@@ -6,7 +6,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class SqliteTransaction:
     """A transaction on one connection."""
 
     for_update = ""
+    skip_locked = ""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -36,6 +37,9 @@ class SqliteTransaction:
 
     def execute(self, sql: str, params: Params = ()) -> int:
         return self._connection.execute(sql, params).rowcount
+
+    def many(self, sql: str, rows: Sequence[Params]) -> None:
+        self._connection.executemany(sql, rows)
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         cursor = self._connection.execute(sql, params)
@@ -155,6 +159,15 @@ class SqliteEngine:
         wrong = [f"SQLite: {line}" for line in found if line != "ok"]
         wrong += [f"SQLite: a row of {table} points to a missing row of {to}" for table, _, to, _ in broken]
         return wrong
+
+    def seal(self) -> None:
+        """Put everything into the one file, for a copy that is kept; nobody else may have it open."""
+        with self._readers_lock:
+            readers, self._readers = self._readers, []
+        for connection in readers:
+            connection.close()
+        with _translated(self._path), self._writer_lock:
+            self._writer.execute("PRAGMA journal_mode = DELETE")
 
     def close(self) -> None:
         with self._readers_lock:

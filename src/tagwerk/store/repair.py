@@ -1,0 +1,113 @@
+"""Repairs: what `tagwerk check` finds and other rows know better.
+
+Nothing that a person wrote is changed or thrown away.  Where clients may have seen what
+was wrong, the collection gets a new epoch and they look at it again.
+"""
+
+from __future__ import annotations
+
+from tagwerk.model import CollectionId, Facts, Modseq
+from tagwerk.store.collections import new_epoch
+from tagwerk.store.engine import Transaction, new_id
+
+_STATEMENTS: tuple[tuple[str, str], ...] = (
+    (
+        "UPDATE object SET content = NULL, spans = NULL, search = '', repairs = '', size = 0"
+        " WHERE removed AND (content IS NOT NULL OR size <> 0)",
+        "{0} removed objects gave up the content that they still had.",
+    ),
+    (
+        "UPDATE object SET created_modseq = modseq WHERE created_modseq > modseq",
+        "{0} objects are said to be created when they were changed.",
+    ),
+    (
+        "DELETE FROM property WHERE object_name <> '' AND NOT EXISTS (SELECT 1 FROM object o"
+        " WHERE o.collection_id = property.collection_id AND o.name = property.object_name AND NOT o.removed)",
+        "{0} properties of objects that do not exist were removed.",
+    ),
+    (
+        "UPDATE binding SET removed = TRUE WHERE NOT removed AND (collection_id IS NULL"
+        " OR NOT EXISTS (SELECT 1 FROM collection c WHERE c.id = binding.collection_id))",
+        "{0} places that led to no collection were removed.",
+    ),
+    (
+        "UPDATE collection SET bytes = (SELECT COALESCE(SUM(o.size), 0) FROM object o WHERE o.collection_id ="
+        " collection.id) WHERE bytes <> (SELECT COALESCE(SUM(o.size), 0) FROM object o"
+        " WHERE o.collection_id = collection.id)",
+        "{0} collections have their size counted again.",
+    ),
+    (
+        "UPDATE principal SET addresses = '[]' WHERE addresses = ''",
+        "{0} users without addresses have an empty list of them.",
+    ),
+)
+
+_NEW_HISTORY = (
+    "SELECT c.id, c.modseq, c.min_modseq, COALESCE((SELECT MAX(o.modseq) FROM object o"
+    " WHERE o.collection_id = c.id), 0) FROM collection c"
+    " WHERE c.epoch = '' OR c.min_modseq > c.modseq OR c.min_modseq < 0"
+    " OR c.modseq < COALESCE((SELECT MAX(o.modseq) FROM object o WHERE o.collection_id = c.id), 0)"
+)
+
+_HOMELESS = (
+    "SELECT c.id, c.owner_id, c.created FROM collection c JOIN principal p ON p.id = c.owner_id"
+    " WHERE NOT EXISTS (SELECT 1 FROM binding b WHERE b.collection_id = c.id"
+    " AND b.principal_id = c.owner_id AND NOT b.removed)"
+)
+
+
+def repair(txn: Transaction) -> list[str]:
+    """Mend what can be derived; a sentence for each kind of thing that was."""
+    done = []
+    for statement, sentence in _STATEMENTS:
+        changed = txn.execute(statement)
+        if changed:
+            done.append(sentence.format(changed))
+    return done + _histories(txn) + _homes(txn)
+
+
+def _histories(txn: Transaction) -> list[str]:
+    wrong = list(txn.rows(_NEW_HISTORY))
+    for collection, modseq, _min_modseq, newest in wrong:
+        reached = max(modseq, newest) + 1
+        txn.execute(
+            "UPDATE collection SET epoch = ?, modseq = ?, min_modseq = 0 WHERE id = ?",
+            (new_epoch(), reached, collection),
+        )
+        txn.changed(CollectionId(collection), Modseq(reached))
+    if not wrong:
+        return []
+    return [f"{len(wrong)} collections begin a new history, so that clients look at all of them again."]
+
+
+def _homes(txn: Transaction) -> list[str]:
+    homeless = list(txn.rows(_HOMELESS))
+    for collection, owner, created in homeless:
+        txn.execute(
+            "INSERT INTO binding (id, principal_id, name, collection_id, access, status, created, removed)"
+            " VALUES (?, ?, ?, ?, 'owner', 'accepted', ?, ?)",
+            (new_id(), owner, f"found-{collection}", collection, created, False),
+        )
+    return [f"{len(homeless)} collections are in their owners' homes again."] if homeless else []
+
+
+def set_facts(txn: Transaction, collection: CollectionId, name: str, facts: Facts) -> None:
+    """Write what is known about an object anew; its content, ETag and number stay."""
+    txn.execute(
+        "UPDATE object SET component = ?, first_instant = ?, last_instant = ?, floating = ?, busy = ?,"
+        " spans = ?, spans_from = ?, spans_until = ?, search = ?, size = LENGTH(content)"
+        " WHERE collection_id = ? AND name = ? AND NOT removed",
+        (
+            facts.component,
+            facts.first,
+            facts.last,
+            facts.floating,
+            int(facts.busy),
+            facts.spans,
+            facts.spans_from,
+            facts.spans_until,
+            facts.search,
+            collection,
+            name,
+        ),
+    )

@@ -1,0 +1,264 @@
+"""Transfers: everything in a database, or a part of it, into another one.
+
+What is read is one snapshot.  A collection is written in one transaction with all that
+belongs to it, small ones together; where one is there already with the same history and number, its objects
+are, too.  So a transfer that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from tagwerk.errors import Conflict, NotFound
+from tagwerk.model import CollectionId, Modseq
+from tagwerk.store.collections import new_epoch
+from tagwerk.store.engine import Engine, Row, Transaction, run
+from tagwerk.store.schema import UNFINISHED, meta, set_meta
+from tagwerk.store.tables import Table, read_rows, table, tables
+
+_OWN_META = ("schema_version", "compatibility", UNFINISHED, "backup")
+_BATCH = 200
+
+Progress = Callable[[int], None]
+"""Told how many rows more are there."""
+
+
+def count_rows(txn: Transaction) -> int:
+    """How many rows a transfer has to move."""
+    total = 0
+    for each in tables():
+        row = txn.row(f"SELECT COUNT(*) FROM {each.name}")
+        total += row[0] if row else 0
+    return total
+
+
+def transfer(source: Engine, to: Engine, *, name: str, progress: Progress = lambda _rows: None) -> None:
+    """Make `to` hold what `source` holds now, epochs and numbers included, so that tokens stay valid.
+
+    `name` says what the source is; a transfer that was interrupted goes on if it is the same.
+
+    Raises:
+        Conflict: there is something else in `to`.
+    """
+    run(to, lambda txn: _begin(txn, name))
+    with source.read() as reading:
+        for each in tables():
+            if each.in_collection:
+                continue
+            if each.name == "collection":
+                _transfer_collections(reading, to, progress)
+            else:
+                _transfer_table(reading, to, each, progress)
+        facts = [row for row in reading.rows("SELECT key, value FROM meta") if row[0] not in _OWN_META]
+
+    def finish(txn: Transaction) -> None:
+        for key, value in facts:
+            set_meta(txn, key, value)
+        txn.execute("DELETE FROM meta WHERE key = ?", (UNFINISHED,))
+
+    run(to, finish)
+
+
+def _begin(txn: Transaction, name: str) -> None:
+    begun = meta(txn, UNFINISHED)
+    if begun and begun != name:
+        raise Conflict(
+            f"A transfer from {begun} into this database was begun; finish that, or use an empty one."
+        )
+    if not begun and txn.row("SELECT 1 FROM principal LIMIT 1"):
+        raise Conflict("The database to transfer into holds users already; use an empty one.")
+    set_meta(txn, UNFINISHED, name)
+
+
+def _transfer_table(reading: Transaction, to: Engine, each: Table, progress: Progress) -> None:
+    rows = list(read_rows(reading, each))
+    keys = [each.place(column) for column in each.key]
+    wanted = {tuple(row[position] for position in keys) for row in rows}
+
+    def write(txn: Transaction) -> None:
+        gone = set(txn.rows(f"SELECT {', '.join(each.key)} FROM {each.name}")) - wanted
+        marks = " AND ".join(f"{column} = ?" for column in each.key)
+        for key in gone:
+            txn.execute(f"DELETE FROM {each.name} WHERE {marks}", key)
+        for batch in batches(rows):
+            txn.many(each.insert, batch)
+
+    run(to, write)
+    progress(len(rows))
+
+
+def _transfer_collections(reading: Transaction, to: Engine, progress: Progress) -> None:
+    collection = table("collection")
+    rows = list(read_rows(reading, collection))
+    ids = {row[0] for row in rows}
+
+    def clear(txn: Transaction) -> None:
+        for (gone,) in set(txn.rows("SELECT id FROM collection")) - {(each,) for each in ids}:
+            txn.execute("DELETE FROM collection WHERE id = ?", (gone,))
+
+    run(to, clear)
+    for some in batches(rows):
+
+        def write(txn: Transaction, some: list[Row] = some) -> int:
+            be_patient(txn)
+            return sum(_transfer_collection(reading, txn, row) for row in some)
+
+        progress(run(to, write))
+
+
+def _transfer_collection(reading: Transaction, txn: Transaction, row: Row) -> int:
+    """One collection with all that belongs to it; how many rows it is."""
+    moved = 1
+    collection = table("collection")
+    same = txn.row("SELECT epoch, modseq FROM collection WHERE id = ?", (row[0],)) == (
+        row[collection.place("epoch")],
+        row[collection.place("modseq")],
+    )
+    txn.many(collection.insert, [row])
+    for each in tables():
+        if not each.in_collection:
+            continue
+        if same and each.name == "object":
+            counted = reading.row("SELECT COUNT(*) FROM object WHERE collection_id = ?", (row[0],))
+            moved += counted[0] if counted else 0
+            continue
+        txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (row[0],))
+        for batch in batches(read_rows(reading, each, " WHERE collection_id = ?", (row[0],))):
+            txn.many(each.insert, batch)
+            moved += len(batch)
+    return moved
+
+
+def be_patient(txn: Transaction) -> None:
+    """Let the statements of this transaction take as long as they need."""
+    if txn.for_update:
+        txn.execute("SET LOCAL statement_timeout = 0")
+
+
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Some rows at a time."""
+    left = iter(rows)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = lambda _rows: None) -> None:
+    """Put everything from a backup in the place of everything that is there; every history begins anew."""
+    be_patient(txn)
+    numbers: dict[int, int] = dict(txn.rows("SELECT id, modseq FROM collection"))
+    for each in reversed(tables()):
+        txn.execute(f"DELETE FROM {each.name}")
+    txn.execute("DELETE FROM meta WHERE key NOT IN ('schema_version', 'compatibility')")
+    for key, value in backup.rows("SELECT key, value FROM meta"):
+        if key not in _OWN_META:
+            set_meta(txn, key, value)
+    for each in tables():
+        rows: Iterable[Row] = read_rows(backup, each)
+        if each.name == "collection":
+            rows = [_begun_anew(row, numbers.get(row[0], 0)) for row in rows]
+        for batch in batches(rows):
+            txn.many(each.insert, batch)
+            progress(len(batch))
+    told(txn, [row[0] for row in txn.rows("SELECT id FROM collection")])
+    for gone in numbers.keys() - {row[0] for row in txn.rows("SELECT id FROM collection")}:
+        txn.changed(CollectionId(gone), Modseq(0))
+
+
+def restore_user(backup: Transaction, txn: Transaction, name: str, *, collection: str = "") -> list[str]:
+    """Put what a user has in a backup in the place of the same collections; the names of these.
+
+    Only `collection` if it is named.  Everything else stays: what the user has made since,
+    the password, and who sees what.  A user or a collection that is gone is made again.
+
+    Raises:
+        NotFound: the backup has no such user or collection.
+    """
+    be_patient(txn)
+    found = backup.row("SELECT id FROM principal WHERE name = ?", (name,))
+    if found is None:
+        raise NotFound(f"The backup has no user {name!r}.")
+    owner = found[0]
+    _restore_principal(backup, txn, owner, name)
+    here = txn.row("SELECT id FROM principal WHERE name = ?", (name,))
+    assert here is not None
+    restored = []
+    bindings = list(
+        read_rows(
+            backup,
+            table("binding"),
+            " WHERE principal_id = ? AND NOT removed AND collection_id IN"
+            " (SELECT id FROM collection WHERE owner_id = ?) ORDER BY name",
+            (owner, owner),
+        )
+    )
+    for binding in bindings:
+        shown = binding[table("binding").place("name")]
+        if collection in ("", shown):
+            _restore_collection(backup, txn, binding, owner=here[0])
+            restored.append(shown)
+    if collection and not restored:
+        raise NotFound(f"In the backup {name} has no collection {collection!r}.")
+    return restored
+
+
+def _restore_principal(backup: Transaction, txn: Transaction, owner: int, name: str) -> None:
+    if txn.row("SELECT 1 FROM principal WHERE name = ?", (name,)):
+        return
+    txn.many(
+        table("principal").insert, list(read_rows(backup, table("principal"), " WHERE id = ?", (owner,)))
+    )
+    for each in (table("credential"), table("principal_property")):
+        txn.many(each.insert, list(read_rows(backup, each, " WHERE principal_id = ?", (owner,))))
+
+
+def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, owner: int) -> None:
+    """One collection with its objects and properties, under its own id, in its owner's home."""
+    columns, collections = table("binding"), table("collection")
+    place = binding[columns.place("collection_id")]
+    now = txn.row("SELECT modseq FROM collection WHERE id = ?" + txn.for_update, (place,))
+    (row,) = read_rows(backup, collections, " WHERE id = ?", (place,))
+    row = _replaced(collections, _begun_anew(row, now[0] if now else 0), owner_id=owner)
+    txn.many(collections.insert, [row])
+    for each in tables():
+        if each.in_collection:
+            txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (place,))
+            for batch in batches(read_rows(backup, each, " WHERE collection_id = ?", (place,))):
+                txn.many(each.insert, batch)
+    seen = txn.row(
+        "SELECT 1 FROM binding WHERE principal_id = ? AND collection_id = ? AND NOT removed", (owner, place)
+    )
+    if seen is None:
+        name = _free_name(txn, owner, str(binding[columns.place("name")]))
+        txn.many(columns.insert, [_replaced(columns, binding, principal_id=owner, name=name)])
+    told(txn, [place])
+
+
+def _free_name(txn: Transaction, owner: int, name: str) -> str:
+    taken = {
+        row[0]
+        for row in txn.rows("SELECT name FROM binding WHERE principal_id = ? AND NOT removed", (owner,))
+    }
+    number, free = 1, name
+    while free in taken:
+        number, free = number + 1, f"{name}-{number}"
+    return free
+
+
+def _begun_anew(row: Row, number: int) -> Row:
+    """A collection of a backup with a history of its own: a client that knows another one starts again."""
+    collection = table("collection")
+    modseq = max(row[collection.place("modseq")], number + 1)
+    return _replaced(collection, row, epoch=new_epoch(), modseq=modseq)
+
+
+def _replaced(of: Table, row: Row, **values: object) -> Row:
+    return tuple(values.get(column, value) for column, value in zip(of.columns, row, strict=True))
+
+
+def told(txn: Transaction, collections: Iterable[int]) -> None:
+    """Let the change feed tell where collections are now."""
+    for collection in collections:
+        row = txn.row("SELECT modseq FROM collection WHERE id = ?", (collection,))
+        if row is not None:
+            txn.changed(CollectionId(collection), Modseq(row[0]))
