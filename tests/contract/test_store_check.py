@@ -98,8 +98,10 @@ def test_what_does_not_fit_is_a_sentence(filled, sql, sentence):
         "UPDATE collection SET modseq = 1",
         "UPDATE collection SET min_modseq = 99",
         "UPDATE collection SET epoch = ''",
-        "UPDATE binding SET removed = TRUE",
-        "UPDATE binding SET collection_id = NULL",
+        "DELETE FROM binding",
+        "UPDATE collection SET shared_modseq = 99",
+        "INSERT INTO share (collection_id, grantee_id, access, summary, created)"
+        " SELECT id, 1, 'read', '', 1 FROM collection",
         "UPDATE object SET created_modseq = 50",
         "UPDATE object SET content = 'x' WHERE removed",
         "UPDATE property SET object_name = 'c.ics'",
