@@ -18,7 +18,7 @@ from tagwerk.dav.resources import (
     target,
 )
 from tagwerk.dav.sharees import principal_of
-from tagwerk.dav.sharing import check_may_share, href_of, may_share
+from tagwerk.dav.sharing import check_may_share, href_of, may_share, sharees
 from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
 from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId
 from tagwerk.sharing import shares
@@ -113,6 +113,17 @@ def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
     return ("D:all", *names) if access is Access.OWNER else names
 
 
+def privileges_given(access: Access, kind: Kind) -> tuple[str, ...]:
+    """The privileges by which an ACL says that a level was given, as `_level_of` reads them.
+
+    Who sees when somebody is busy has DAV:read there, for the sake of clients that show nothing
+    without; what they were given is less.
+    """
+    if access is Access.BUSY:
+        return ("D:read-current-user-privilege-set", "C:read-free-busy")
+    return level_privileges(access, kind)
+
+
 def _as_elements(names: tuple[str, ...]) -> str:
     return "".join(f"<D:privilege><{name}/></D:privilege>" for name in names)
 
@@ -181,7 +192,7 @@ def acl(context: Context, resource: Resource) -> str | None:
         parts.append(
             _ace(
                 grantee,
-                level_privileges(access, kind),
+                privileges_given(access, kind),
                 protected=bool(inherited) or not may_share(parent),
                 tail=inherited,
             )
@@ -273,6 +284,9 @@ def _read_ace(
     names = {child.tag for child in node.iterfind("{DAV:}grant/{DAV:}privilege/*")}
     grantee = _read_grantee(context, resource, node)
     if grantee is not None and grantee.id == resource.binding.collection.owner:
+        if grantee.kind == "group" and names and DAV + "all" not in names:
+            # What a group owns its members have by a share with the group itself.
+            return grantee, _level_of(names)
         if names and DAV + "all" not in names and not names >= {DAV + "read", DAV + "write"}:
             raise Refused(
                 "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
@@ -287,7 +301,7 @@ def _read_grantee(context: Context, resource: CollectionResource, node: Element)
         raise InvalidXml("An ace names one principal.")
     only = inside[0]
     if only.tag == "{DAV:}href":
-        return principal_of(context, (only.text or "").strip())
+        return principal_of(context, (only.text or "").strip(), also=sharees(context, resource))
     if only.tag == "{DAV:}authenticated":
         return None
     if only.tag == "{DAV:}self" or (

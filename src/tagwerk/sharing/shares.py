@@ -227,10 +227,8 @@ def decline(txn: Transaction, principal: Principal, collection: CollectionId, *,
         return
     found = lock_collection(txn, collection)
     shares.forget(txn, principal.id, collection)
-    binding = shares.settle(txn, principal.id, collection, wanted="", status=Status.DECLINED, now=by.now)
-    next_modseq(txn, collection, now=by.now)
-    untell(txn, principal.id, f"invite-{invited.id:x}.xml", now=by.now)
-    _answered(txn, found, principal, binding, "declined", by=by)
+    shares.settle(txn, principal.id, collection, wanted="", status=Status.DECLINED, now=by.now)
+    _answered(txn, found, principal, invited.id, "declined", by=by)
 
 
 def _open_invitation(txn: Transaction, principal: Principal, collection: CollectionId) -> shares.Invitation:
