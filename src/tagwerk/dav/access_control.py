@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree.ElementTree import Element
 
 from tagwerk.dav import xml
@@ -68,7 +69,25 @@ def group(context: Context, resource: Resource) -> str:
 @feature.live_property("{DAV:}current-user-privilege-set", on=Where.EVERYTHING)
 def current_user_privilege_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.5: the aggregates, and what is in them, as clients look for either."""
-    return _as_elements(privileges(context, resource))
+    found = privileges(context, resource)
+    if isinstance(resource, CollectionResource) and resource.own and "D:write" not in found:
+        found += _own_properties(context)
+    return _as_elements(found)
+
+
+_APPLE = re.compile(
+    r"\b(?:iOS|macOS|Mac[ _]OS[ _]X|iPadOS|watchOS|CalendarAgent|dataaccessd|remindd|AddressBook)\b"
+)
+
+
+def _own_properties(context: Context) -> tuple[str, ...]:
+    """Who may only read can still set properties of their own (apple-caldav-sharing.txt 5.5.3).
+
+    Apple's programs send name and colour only where write-properties is announced; Thunderbird
+    and others would then take the calendar for one that can be written.
+    """
+    apple = _APPLE.search(context.request.header("user-agent"))
+    return ("D:write-properties",) if apple else ()
 
 
 def privileges(context: Context, resource: Resource) -> tuple[str, ...]:
@@ -98,11 +117,7 @@ def _own(resource: Resource) -> bool:
 
 
 def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
-    """The privileges that a level of sharing is made of.
-
-    Who may only read can still set properties of their own; that is not announced, as clients
-    take write-properties for the right to write.
-    """
+    """The privileges that a level of sharing is made of."""
     names: tuple[str, ...] = _READ
     if kind is Kind.CALENDAR:
         names += ("C:read-free-busy",)

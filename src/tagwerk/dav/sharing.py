@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
+from tagwerk.dav.multistatus import answer, status_response
 from tagwerk.dav.notifications import CS, access_element, names, organizer
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
@@ -96,7 +97,9 @@ def share_collection(context: Context, resource: Resource, root: Element) -> Res
     check_may_share(resource)
     wanted = [node for node in root if node.tag in (CS + "set", CS + "remove")]
     check_amount(wanted)
-    named = [(node, grantee_of(context, resource, node)) for node in wanted]
+    named, unknown = _named(context, resource, wanted)
+    if unknown:
+        return _refused(wanted, unknown)
     kept = {grantee for node, grantee in named if node.tag == CS + "set"}
     for node, grantee in named:
         if node.tag == CS + "set":
@@ -106,6 +109,34 @@ def share_collection(context: Context, resource: Resource, root: Element) -> Res
             # iCal removes and sets those of whom it changes the access, in any order.
             take_back(context, resource, grantee)
     return Response(200, {"Cache-Control": "no-cache"})
+
+
+def _named(
+    context: Context, resource: CollectionResource, wanted: list[Element]
+) -> tuple[list[tuple[Element, Principal | None]], dict[str, Refused]]:
+    """Whom the sharees of a request are; and by their hrefs those who are nobody."""
+    named: list[tuple[Element, Principal | None]] = []
+    unknown: dict[str, Refused] = {}
+    for node in wanted:
+        try:
+            named.append((node, grantee_of(context, resource, node)))
+        except Refused as error:
+            unknown[(node.findtext("{DAV:}href") or "").strip()] = error
+    return named, unknown
+
+
+def _refused(wanted: list[Element], unknown: dict[str, Refused]) -> Response:
+    """Nothing was done, and which sharee was in the way: that is how Apple's clients mark the wrong name."""
+    responses = []
+    for href in dict.fromkeys((node.findtext("{DAV:}href") or "").strip() for node in wanted):
+        error = unknown.get(href)
+        if error is None:
+            responses.append(status_response(href, "424 Failed Dependency"))
+        else:
+            responses.append(
+                status_response(href, "403 Forbidden", condition=error.condition, message=str(error))
+            )
+    return answer(iter(responses))
 
 
 def check_may_share(resource: CollectionResource) -> None:
@@ -170,8 +201,11 @@ def grantee_of(context: Context, resource: CollectionResource, node: Element) ->
     href = (node.findtext("{DAV:}href") or "").strip()
     if not href:
         raise InvalidXml("A sharee is named with a DAV:href.")
-    if href in (context.href(), "/"):
-        return None
+    try:
+        if not paths.of_href(href, context.request.base):
+            return None
+    except TagwerkError:
+        pass  # A mail address, or a path of another server's; `principal_of` knows.
     return principal_of(context, href, also=sharees(context, resource))
 
 
