@@ -23,7 +23,7 @@ from radicale.types import WSGIResponse
 from tagwerk.dav import failures
 from tagwerk.dav.engine import DavEngine
 from tagwerk.dav.message import Request, Response
-from tagwerk.errors import InvalidRequest, Refused, Unauthenticated
+from tagwerk.errors import InvalidRequest, Refused, TagwerkError, Unauthenticated
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.engine import again
@@ -65,8 +65,12 @@ class Application(RadicaleApplication):
         request_info: dict[Any, Any],
     ) -> WSGIResponse:
         request: Request = environ[_REQUEST]
-        self._directory.synchronize(user, user_groups)
-        response = self._dav.handle(replace(request, user=user))
+        try:
+            self._directory.synchronize(user, user_groups)
+        except TagwerkError as error:
+            response = failures.response(error)
+        else:
+            response = self._dav.handle(replace(request, user=user))
         environ[_ANSWERS].append(response)
         return response.status, response.headers, None, None
 

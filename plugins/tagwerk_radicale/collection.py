@@ -19,8 +19,8 @@ from radicale import item as radicale_item
 from radicale import pathutils
 from radicale.storage import BaseCollection, ComponentNotFoundError
 
-from tagwerk.dav.resources import RESERVED_NAMES
-from tagwerk.errors import InvalidRequest, NeedPrivileges, NotFound, SyncTokenInvalid
+from tagwerk.dav.proppatch import OF_THE_COLLECTION
+from tagwerk.errors import InvalidRequest, NeedPrivileges, NotFound, Refused, SyncTokenInvalid
 from tagwerk.ical import export as ical_export
 from tagwerk.ical import resource as ical_resource
 from tagwerk.model import NO_BINDING, Access, Binding, BindingId, Kind, PrincipalId, Upload
@@ -41,17 +41,25 @@ MAX_NAME = 255
 """Characters of an object's or collection's name."""
 
 _BATCH = 200
+_TITLE = "D:displayname"
 
 
 class Collection(BaseCollection):
     """A calendar or address book as `Storage.discover` found it."""
 
     def __init__(
-        self, database: Database, home: str, binding: Binding, viewer: PrincipalId, stored: Mapping[str, str]
+        self,
+        database: Database,
+        home: str,
+        binding: Binding,
+        viewer: PrincipalId,
+        *,
+        owner: str,
+        stored: Mapping[str, str],
     ) -> None:
         self.binding = binding
         self.viewer = viewer
-        self._owner = home
+        self._owner = owner
         self._database = database
         self._home = home
         self._meta = properties.shown_of_collection(binding.collection, stored)
@@ -65,10 +73,6 @@ class Collection(BaseCollection):
         """Whose it is; a share is not that of the one in whose home it is."""
         return self._owner
 
-    @owner.setter
-    def owner(self, name: str) -> None:
-        self._owner = name
-
     @property
     def view(self) -> View:
         """What is read of the collection is read through it."""
@@ -77,7 +81,7 @@ class Collection(BaseCollection):
     @property
     def own(self) -> BindingId:
         """Under which binding the viewer has properties of their own; NO_BINDING for the owner."""
-        return NO_BINDING if self.binding.access is Access.OWNER else self.binding.id
+        return own_binding(self.binding, self.viewer)
 
     @property
     def etag(self) -> str:
@@ -127,6 +131,8 @@ class Collection(BaseCollection):
         return ((Item(self, stored), True) for stored in found)
 
     def has_uid(self, uid: str) -> bool:
+        if not self.view.access.writes:
+            return False  # They store nothing new, and are not told what is hidden.
         with self._database.read() as txn:
             return objects.find_uid(txn, self.binding.collection.id, uid.strip()) is not None
 
@@ -134,6 +140,17 @@ class Collection(BaseCollection):
         """The item called `href`, its text unread."""
         stored = self.view.find(txn, href)
         return None if stored is None else Item(self, stored)
+
+    def keeps(self, txn: Transaction, href: str) -> bool:
+        """Whether the viewer may not remove what they see there."""
+        stored = self.view.find(txn, href)
+        if stored is None:
+            return False
+        try:
+            writing.check_place(self.view, stored)
+        except NeedPrivileges:
+            return True
+        return not self.view.access.writes
 
     def items(self, txn: Transaction) -> list[Item]:
         """Every item, its text unread."""
@@ -167,7 +184,7 @@ class Collection(BaseCollection):
             Refused: it is not valid, or does not belong into this collection.
         """
         if self.tag == properties.SUBSCRIBED:
-            raise InvalidRequest("A subscribed calendar holds nothing of its own.")
+            raise Refused("A subscribed calendar holds nothing of its own.")
         return self._read(content, self.binding.collection.components)
 
     def check(self, content: bytes) -> None:
@@ -192,22 +209,26 @@ class Collection(BaseCollection):
 
     def _delete_or_leave(self, txn: Transaction) -> None:
         """A share is left; the data is its owner's."""
-        if self.binding.access is Access.OWNER:
-            collections.delete_collection(txn, self.binding.collection.id)
-            return
         principal = principal_by_id(txn, self.viewer)
         if principal is None or self.binding.principal != self.viewer:
             raise NeedPrivileges(f"/{self.path} may not be deleted from here.")
-        by = By(principal.name, int(time.time()))
-        shares.decline(txn, principal, self.binding.collection.id, by=by)
+        by = By(self._database.user or principal.name, int(time.time()))
+        if self.binding.access is Access.OWNER:
+            shares.delete(txn, self.binding.collection.id, by=by)
+        else:
+            shares.decline(txn, principal, self.binding.collection.id, by=by)
 
     def get_meta(self, key: str | None = None) -> Any:
-        return self._meta if key is None else self._meta.get(key)
+        # A collection without a title shows its name.
+        found = {_TITLE: self.binding.name} | self._meta
+        return found if key is None else found.get(key)
 
     def set_meta(self, props: Mapping[str, str]) -> None:
         with self._database.change() as txn:
             if props.get(properties.TAG) != self.tag:
-                raise InvalidRequest("A calendar stays a calendar, and an address book an address book.")
+                raise Refused("A calendar stays a calendar, and an address book an address book.")
+            if _TITLE not in self._meta and props.get(_TITLE) == self.binding.name:
+                props = {name: text for name, text in props.items() if name != _TITLE}
             self.overlay(txn, props, keep=())
             self.refresh(txn)
 
@@ -227,8 +248,22 @@ class Collection(BaseCollection):
             collections.set_components(txn, collection.id, components)
         elif not changes:
             return
-        set_collection_properties(txn, collection.id, changes, binding=self.own)
-        if owned:
+        self._set(txn, changes, owned=owned)
+
+    def _set(self, txn: Transaction, changes: Mapping[str, str | None], *, owned: bool) -> None:
+        """In a share everybody has properties of their own, and who manages it sets some for everybody."""
+        collection = self.binding.collection
+        common = {
+            name: value
+            for name, value in changes.items()
+            if owned or (self.binding.access.manages and name in OF_THE_COLLECTION)
+        }
+        # A value of one's own would hide the new one.
+        own = {name: None if name in common else value for name, value in changes.items()}
+        set_collection_properties(txn, collection.id, common, binding=NO_BINDING)
+        if not owned:
+            set_collection_properties(txn, collection.id, own, binding=self.own)
+        if owned or common:
             collections.next_modseq(txn, collection.id, now=int(time.time()))
         else:
             collections.next_personal_modseq(txn, collection.id)
@@ -249,7 +284,7 @@ class Collection(BaseCollection):
         if self.binding.collection.kind is Kind.CALENDAR:
             merged = ical_export.merge(
                 contents,
-                name=self._meta.get("D:displayname", ""),
+                name=self._meta.get(_TITLE, ""),
                 description=self._meta.get("C:calendar-description", ""),
                 color=self._meta.get("ICAL:calendar-color", ""),
             )
@@ -258,10 +293,14 @@ class Collection(BaseCollection):
         return decoded(b"".join(merged))
 
 
+def own_binding(binding: Binding, viewer: PrincipalId) -> BindingId:
+    """Under which binding somebody has properties of their own in what they see through one."""
+    shared = binding.access is not Access.OWNER and binding.principal == viewer
+    return binding.id if shared else NO_BINDING
+
+
 def check_name(name: str) -> None:
     """Raises InvalidRequest if `name` cannot be one segment of a path."""
-    if name in RESERVED_NAMES:
-        raise InvalidRequest(f"{name!r} is the server's own name for something.")
     if not pathutils.is_safe_path_component(name) or "\\" in name or "\x00" in name:
         raise InvalidRequest(f"{name!r} cannot be the name of anything.")
     if len(name) > MAX_NAME:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree.ElementTree import Element
 
 from tagwerk.dav import xml
@@ -18,7 +19,7 @@ from tagwerk.dav.resources import (
     target,
 )
 from tagwerk.dav.sharees import principal_of
-from tagwerk.dav.sharing import check_may_share, href_of, may_share
+from tagwerk.dav.sharing import check_may_share, href_of, may_share, sharees
 from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
 from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId
 from tagwerk.sharing import shares
@@ -68,7 +69,25 @@ def group(context: Context, resource: Resource) -> str:
 @feature.live_property("{DAV:}current-user-privilege-set", on=Where.EVERYTHING)
 def current_user_privilege_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.5: the aggregates, and what is in them, as clients look for either."""
-    return _as_elements(privileges(context, resource))
+    found = privileges(context, resource)
+    if isinstance(resource, CollectionResource) and resource.own and "D:write" not in found:
+        found += _own_properties(context)
+    return _as_elements(found)
+
+
+_APPLE = re.compile(
+    r"\b(?:iOS|macOS|Mac[ _]OS[ _]X|iPadOS|watchOS|CalendarAgent|dataaccessd|remindd|AddressBook)\b"
+)
+
+
+def _own_properties(context: Context) -> tuple[str, ...]:
+    """Who may only read can still set properties of their own (apple-caldav-sharing.txt 5.5.3).
+
+    Apple's programs send name and colour only where write-properties is announced; Thunderbird
+    and others would then take the calendar for one that can be written.
+    """
+    apple = _APPLE.search(context.request.header("user-agent"))
+    return ("D:write-properties",) if apple else ()
 
 
 def privileges(context: Context, resource: Resource) -> tuple[str, ...]:
@@ -98,11 +117,7 @@ def _own(resource: Resource) -> bool:
 
 
 def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
-    """The privileges that a level of sharing is made of.
-
-    Who may only read can still set properties of their own; that is not announced, as clients
-    take write-properties for the right to write.
-    """
+    """The privileges that a level of sharing is made of."""
     names: tuple[str, ...] = _READ
     if kind is Kind.CALENDAR:
         names += ("C:read-free-busy",)
@@ -111,6 +126,17 @@ def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
     if access.manages:
         names += _MANAGE
     return ("D:all", *names) if access is Access.OWNER else names
+
+
+def privileges_given(access: Access, kind: Kind) -> tuple[str, ...]:
+    """The privileges by which an ACL says that a level was given, as `_level_of` reads them.
+
+    Who sees when somebody is busy has DAV:read there, for the sake of clients that show nothing
+    without; what they were given is less.
+    """
+    if access is Access.BUSY:
+        return ("D:read-current-user-privilege-set", "C:read-free-busy")
+    return level_privileges(access, kind)
 
 
 def _as_elements(names: tuple[str, ...]) -> str:
@@ -181,7 +207,7 @@ def acl(context: Context, resource: Resource) -> str | None:
         parts.append(
             _ace(
                 grantee,
-                level_privileges(access, kind),
+                privileges_given(access, kind),
                 protected=bool(inherited) or not may_share(parent),
                 tail=inherited,
             )
@@ -273,6 +299,9 @@ def _read_ace(
     names = {child.tag for child in node.iterfind("{DAV:}grant/{DAV:}privilege/*")}
     grantee = _read_grantee(context, resource, node)
     if grantee is not None and grantee.id == resource.binding.collection.owner:
+        if grantee.kind == "group" and names and DAV + "all" not in names:
+            # What a group owns its members have by a share with the group itself.
+            return grantee, _level_of(names)
         if names and DAV + "all" not in names and not names >= {DAV + "read", DAV + "write"}:
             raise Refused(
                 "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
@@ -287,7 +316,7 @@ def _read_grantee(context: Context, resource: CollectionResource, node: Element)
         raise InvalidXml("An ace names one principal.")
     only = inside[0]
     if only.tag == "{DAV:}href":
-        return principal_of(context, (only.text or "").strip())
+        return principal_of(context, (only.text or "").strip(), also=sharees(context, resource))
     if only.tag == "{DAV:}authenticated":
         return None
     if only.tag == "{DAV:}self" or (

@@ -207,9 +207,9 @@ def _copy_collection(
     context: Context, source: CollectionResource, home: Home, name: str, *, with_objects: bool
 ) -> None:
     """A collection of the user's own, with what they see in the other one."""
-    if with_objects:
-        quota.check(context, home.principal.id, more=source.binding.collection.bytes)
     plain = source.view.plain
+    if with_objects and plain:
+        quota.check(context, home.principal.id, more=source.binding.collection.bytes)
     made = copy_collection(
         context.txn,
         source.binding,
@@ -224,4 +224,6 @@ def _copy_collection(
     for stored in list(source.view.objects(context.txn, content=True)):
         upload = ical_resource.read(stored.content or b"", now=context.now)
         planned = writing.plan(context.txn, view, stored.name, upload, now=context.now)
+        # One by one: the size of the whole would tell of what is not seen.
+        quota.check(context, home.principal.id, more=planned.grown)
         writing.carry_out(context.txn, view, stored.name, planned, now=context.now)

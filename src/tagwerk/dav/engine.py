@@ -73,7 +73,7 @@ class DavEngine:
             return
         with self._store.read() as txn:
             user = principal_by_name(txn, request.user)
-            if user is None or is_settled(txn, user.id):
+            if user is None or user.kind != "person" or is_settled(txn, user.id):
                 return
         by = By(user.name, int(self._clock()), self._settings.sharing.accept)
         run(self._store, lambda txn: settle(txn, user, by=by))
@@ -92,7 +92,8 @@ class DavEngine:
         user: Principal | None = NOBODY
         if request.user:
             user = principal_by_name(txn, request.user)
-        if user is None or user.state != "active":
+        if user is None or user.state != "active" or user.kind != "person":
+            # Somebody else may say who logs in, and a directory has people called like our groups and rooms.
             raise Unauthenticated("This user is not known to this server.")
         return Context(txn, request, user, self._settings, self.registry, int(self._clock()))
 

@@ -182,6 +182,7 @@ def _inside(
 def _responses(
     context: Context, resource: Home, steps: list[_Step], asked: Wanted, *, truncated: bool
 ) -> Iterator[Part]:
+    context.read_collection_properties([step.collection for step in steps if step.collection and step.shown])
     for step in steps:
         if step.collection is None:
             yield status_response(

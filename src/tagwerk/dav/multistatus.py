@@ -186,7 +186,7 @@ class ObjectWriter:
         self._open = f"<D:response><D:href>{xml.escape(collection.href)}"
         start, end, _ = xml.tags(self._data or DATA[0])
         self._data_start, self._data_end = start, f"{end}</D:prop>{_OK}</D:response>\n".encode()
-        if not (plain and names <= {GETETAG, *DATA}):
+        if not (self.needs_only_etag or self._data):
             context.read_object_properties(collection)
 
     def responses(self, names: Sequence[str]) -> Iterator[tuple[str, Part]]:
@@ -230,6 +230,8 @@ class ObjectWriter:
 
     def response(self, stored: StoredObject) -> Part:
         """The response of an object that was read; with its content if `needs_content`."""
+        if self.needs_only_etag:
+            return self.etag_response(stored.name, stored.etag)
         if self._data and stored.content is not None:
             return self.data_response(stored.name, stored.etag, stored.content)
         path = self._collection.href + paths.segment(stored.name)

@@ -97,10 +97,22 @@ def organizer(context: Context, owner: Principal) -> str:
 
 
 def person(context: Context, who: Principal) -> str:
-    """A principal's URL and names; macOS refuses a list in which one lacks them."""
-    first, _, last = who.display_name.rpartition(" ")
-    return (
-        f"{xml.href(context.href(who.name, collection=True))}"
-        f"<CS:common-name>{xml.escape(who.display_name)}</CS:common-name>"
-        f"<CS:first-name>{xml.escape(first)}</CS:first-name><CS:last-name>{xml.escape(last)}</CS:last-name>"
+    """A principal's URL and names."""
+    return f"{xml.href(context.href(who.name, collection=True))}{names(who.display_name, kind=who.kind)}"
+
+
+def names(title: str, *, kind: str) -> str:
+    """6.19 to 6.21: what somebody is called; macOS refuses a list in which one has no common name."""
+    both = "".join(
+        f"<CS:{name}>{xml.escape(text)}</CS:{name}>" for name, text in parts_of(title, kind).items()
     )
+    return f"<CS:common-name>{xml.escape(title)}</CS:common-name>{both}"
+
+
+def parts_of(title: str, kind: str) -> dict[str, str]:
+    """The names of a person, by their elements.
+
+    Apple's clients show them instead of the whole one, however empty they are: so it is both, or none.
+    """
+    first, _, last = title.strip().rpartition(" ")
+    return {"first-name": first, "last-name": last} if kind == "person" and first else {}

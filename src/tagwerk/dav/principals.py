@@ -10,6 +10,7 @@ from tagwerk.collation import UNICODE, MatchType, TextMatch
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer, limited, response_for, wanted
+from tagwerk.dav.notifications import parts_of
 from tagwerk.dav.proxies import proxy_memberships
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
@@ -20,7 +21,7 @@ from tagwerk.dav.resources import (
     Resource,
     Where,
     collections_in,
-    may_look_up,
+    knows,
     proxy_groups,
     target,
 )
@@ -30,7 +31,10 @@ from tagwerk.errors import CALDAV, DAV, InvalidXml
 from tagwerk.model import EVERYBODY, Principal
 from tagwerk.store.principals import delegators_of, groups_of, members_of, principals
 
-feature = Feature("RFC 3744 principals", tokens=("access-control",))
+feature = Feature(
+    "RFC 3744 principals",
+    tokens=("access-control", "calendarserver-principal-property-search", "calendarserver-principal-search"),
+)
 
 _CS = "{http://calendarserver.org/ns/}"
 _SEARCH_PARTS = {
@@ -91,7 +95,7 @@ def group_member_set(context: Context, resource: Resource) -> str | None:
     if not isinstance(resource, Home):
         return None
     found = members_of(context.txn, resource.principal.id)
-    return "".join(xml.href(context.href(who.name, collection=True)) for who in found)
+    return "".join(xml.href(context.href(who.name, collection=True)) for who in found if knows(context, who))
 
 
 @feature.live_property("{DAV:}group-membership", on=Where.ANYBODY)
@@ -100,10 +104,40 @@ def group_membership(context: Context, resource: Resource) -> str | None:
     if not isinstance(resource, Home):
         return None
     found = groups_of(context.txn, resource.principal.id)
-    hrefs = [context.href(who.name, collection=True) for who in found]
-    if resource.principal.id == context.user.id:
+    own = resource.principal.id == context.user.id
+    hrefs = [context.href(who.name, collection=True) for who in found if own or knows(context, who)]
+    if own:
         hrefs += proxy_memberships(context)
     return "".join(map(xml.href, hrefs))
+
+
+@feature.live_property(_CS + "first-name", on=Where.ANYBODY)
+def first_name(context: Context, resource: Resource) -> str | None:
+    """The first names of a person who has a last name too, for the person pickers of Apple's clients."""
+    return _name_of(resource, "first-name")
+
+
+@feature.live_property(_CS + "last-name", on=Where.ANYBODY)
+def last_name(context: Context, resource: Resource) -> str | None:
+    """The last name of a person who has a first name too."""
+    return _name_of(resource, "last-name")
+
+
+def _name_of(resource: Resource, part: str) -> str | None:
+    if not isinstance(resource, Home):
+        return None
+    found = parts_of(resource.principal.display_name, resource.principal.kind).get(part)
+    return xml.escape(found) if found else None
+
+
+@feature.live_property(_CS + "record-type", on=Where.ANYBODY)
+def record_type(context: Context, resource: Resource) -> str | None:
+    """What person pickers show beside a name: a person, a group, a room, or something else."""
+    if not isinstance(resource, Home):
+        return None
+    return {"group": "groups", "room": "locations", "resource": "resources"}.get(
+        resource.principal.kind, "users"
+    )
 
 
 @feature.report("{DAV:}principal-search-property-set", on=Where.ROOT | Where.ANYBODY)
@@ -133,8 +167,7 @@ def principal_property_search(context: Context, resource: Resource, root: Elemen
     found = (
         response_for(context, _shown_home(context, who), asked)
         for who in principals(context.txn)
-        if (who.id == context.user.id or may_look_up(context, who))
-        and (not conditions or every(condition(who) for condition in conditions))
+        if knows(context, who) and (not conditions or every(condition(who) for condition in conditions))
     )
     return answer(limited(found, resource.href, most=context.settings.dav.max_results))
 
@@ -170,6 +203,8 @@ def calendarserver_principal_search(context: Context, resource: Resource, root: 
         raise InvalidXml("A calendarserver-principal-search holds a search-token.")
     kinds = {
         "attendee": ("person", "group", "room", "resource"),
+        "user": ("person",),
+        "group": ("group",),
         "location": ("room",),
         "resource": ("resource",),
     }
@@ -179,7 +214,7 @@ def calendarserver_principal_search(context: Context, resource: Resource, root: 
         response_for(context, _shown_home(context, who), asked)
         for who in principals(context.txn)
         if who.kind in allowed
-        and (who.id == context.user.id or may_look_up(context, who))
+        and knows(context, who)
         and all(
             any(word.holds_for(text) for text in (who.name, who.display_name, *who.addresses))
             for word in words

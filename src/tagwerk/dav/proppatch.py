@@ -84,7 +84,8 @@ def _members(context: Context, group: ProxyGroup, root: Element) -> Response:
         stats = failed_propstats([tag for tag in tags if tag == MEMBERS], refused)
         return answer(iter([f"<D:response>{xml.href(group.href)}{stats}</D:response>\n"]))
     hrefs = [(href.text or "").strip() for node in nodes for href in node.iterfind("{DAV:}href")]
-    members = [principal_of(context, href) for href in hrefs]
+    before = [who.id for who, _ in context.delegates(group.owner.id)]
+    members = [principal_of(context, href, also=before) for href in hrefs]
     set_delegates(context.txn, context.user, group.access, members, by=context.by)
     stat = (
         "<D:propstat><D:prop><D:group-member-set/></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
@@ -183,7 +184,7 @@ def store(
         next_personal_modseq(context.txn, collection.id)
 
 
-_OF_THE_COLLECTION = (
+OF_THE_COLLECTION = (
     DISPLAYNAME,
     CALDAV + "calendar-description",
     CALDAV + "calendar-timezone",
@@ -212,7 +213,7 @@ def _divided(
     common = {
         name: value
         for name, value in changes.items()
-        if name.removeprefix(xml.LANGUAGE_OF) in _OF_THE_COLLECTION
+        if name.removeprefix(xml.LANGUAGE_OF) in OF_THE_COLLECTION
     }
     return {name: value for name, value in changes.items() if name not in common}, common
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from tagwerk.dav import xml
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import Context, Home, ProxyGroup, Resource, Where, proxy_groups
+from tagwerk.dav.resources import Context, Home, ProxyGroup, Resource, Where, knows, proxy_groups
 from tagwerk.model import Access
 from tagwerk.store.principals import delegators_of
 
@@ -46,13 +46,14 @@ def proxy_memberships(context: Context) -> list[str]:
 
 @feature.live_property("{DAV:}group-member-set", on=Where.PROXY)
 def group_member_set(context: Context, resource: Resource) -> str | None:
-    """5.2: set it to say who acts for you."""
+    """5.2: set it to say who acts for you.  Others see of it whom they may look up."""
     if not isinstance(resource, ProxyGroup):
         return None
+    own = resource.owner.id == context.user.id
     return "".join(
         xml.href(context.href(who.name, collection=True))
         for who, access in context.delegates(resource.owner.id)
-        if access is resource.access
+        if access is resource.access and (own or knows(context, who))
     )
 
 

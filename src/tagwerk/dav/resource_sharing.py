@@ -13,6 +13,7 @@ from tagwerk.dav.sharing import (
     check_amount,
     check_may_share,
     give,
+    grantee_of,
     href_of,
     reply,
     take_back,
@@ -71,13 +72,13 @@ def share_resource(context: Context, resource: Resource, root: Element) -> Respo
     wanted = list(root.iterfind("{DAV:}sharee"))
     check_amount(wanted)
     for node in wanted:
-        href = (node.findtext("{DAV:}href") or "").strip()
+        grantee = grantee_of(context, resource, node)
         asked = [child.tag for child in node.iterfind("{DAV:}share-access/*")]
         if asked == [DAV + "no-access"]:
-            take_back(context, resource, href)
+            take_back(context, resource, grantee)
         elif asked in ([DAV + "read"], [DAV + "read-write"]):
             comment = (node.findtext("{DAV:}comment") or "").strip()[:1000]
-            give(context, resource, href, writes=asked == [DAV + "read-write"], summary=comment)
+            give(context, resource, grantee, writes=asked == [DAV + "read-write"], summary=comment)
         else:
             raise InvalidXml("share-access is one of read, read-write and no-access.")
     return Response(200, {"Cache-Control": "no-cache"})

@@ -49,7 +49,7 @@ from tagwerk.store.properties import (
     objects_properties,
     principal_properties,
 )
-from tagwerk.store.shares import Share, shares_by, shares_of, shares_with
+from tagwerk.store.shares import Share, shares_by, shares_managed_by, shares_with
 
 if TYPE_CHECKING:
     from tagwerk.dav.registry import Registry
@@ -189,12 +189,13 @@ class Context:
     write_data: Callable[[bytes], str] | None = None
     _properties: dict[object, dict[str, str]] = field(default_factory=dict)
     _complete: int = 0
-    _shares: dict[PrincipalId, dict[CollectionId, list[Share]]] = field(default_factory=dict)
+    _shares: dict[bool, dict[CollectionId, list[Share]]] = field(default_factory=dict)
     _principals: dict[PrincipalId, Principal | None] = field(default_factory=dict)
     _own_shares: dict[CollectionId, Share] | None = None
     _delegates: dict[PrincipalId, list[tuple[Principal, Access]]] = field(default_factory=dict)
     _used: dict[PrincipalId, int] = field(default_factory=dict)
     _homes: dict[CollectionId, Binding | None] = field(default_factory=dict)
+    _owners: frozenset[PrincipalId] | None = None
 
     @property
     def by(self) -> By:
@@ -229,6 +230,10 @@ class Context:
         found = objects_properties(self.txn, binding.collection.id, own, only=_only_own(collection))
         for name, values in found.items():
             self._properties[(binding.id, name)] = values
+        if not collection.view.plain:
+            found = objects_properties(self.txn, binding.collection.id, own, only=True)
+            for name, values in found.items():
+                self._properties[(binding.id, name, "own")] = values
         self._complete = binding.id
 
     def principal(self, principal: PrincipalId) -> Principal | None:
@@ -244,19 +249,24 @@ class Context:
         return self._used[principal]
 
     def shares(self, collection: Collection) -> list[Share]:
-        """What was given of a collection; of all that its owner has at once where it is the user's."""
-        owner = collection.owner
-        if owner == self.user.id:
-            if owner not in self._shares:
-                self._shares[owner] = shares_by(self.txn, owner)
-            return self._shares[owner].get(collection.id, [])
-        return shares_of(self.txn, collection.id)
+        """What was given of a collection; of all that the user owns, or manages, at once."""
+        own = collection.owner == self.user.id
+        if own not in self._shares:
+            self._shares[own] = (shares_by if own else shares_managed_by)(self.txn, self.user.id)
+        return self._shares[own].get(collection.id, [])
 
     def delegates(self, owner: PrincipalId) -> list[tuple[Principal, Access]]:
         """Who acts for somebody; read once a request."""
         if owner not in self._delegates:
             self._delegates[owner] = delegates_of(self.txn, owner)
         return self._delegates[owner]
+
+    def owners(self) -> frozenset[PrincipalId]:
+        """Who owns what is in the user's home; read once a request."""
+        if self._owners is None:
+            found = owners_bindings(self.txn, self.user.id)
+            self._owners = frozenset(binding.principal for binding in found)
+        return self._owners
 
     def own_share(self, collection: CollectionId) -> Share | None:
         """What the user themselves were given of a collection; of all collections at once."""
@@ -281,7 +291,7 @@ class Context:
         if isinstance(resource, ObjectResource):
             binding = resource.parent.binding
             restricted = resource.parent.view.restricts(resource.stored.privacy)
-            if binding.id == self._complete and not restricted:
+            if binding.id == self._complete:
                 return {}
             return collection_properties(
                 self.txn,
@@ -417,11 +427,16 @@ def may_look_up(context: Context, other: Principal) -> bool:
     if context.settings.dav.principal_lookup == "everyone":
         return True
     # Somebody's shares name their owner.
-    if other.id in {binding.principal for binding in owners_bindings(context.txn, context.user.id)}:
+    if other.id in context.owners():
         return True
     return context.settings.dav.principal_lookup == "groups" and share_a_group(
         context.txn, context.user.id, other.id
     )
+
+
+def knows(context: Context, other: Principal) -> bool:
+    """Whether somebody is the user, or may be looked up."""
+    return other.id == context.user.id or may_look_up(context, other)
 
 
 def resolve_home(context: Context, name: str) -> Home:

@@ -5,34 +5,33 @@ Whom the user may not look up is unknown to them here as well.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 from tagwerk.dav import paths
-from tagwerk.dav.resources import Context, may_look_up
+from tagwerk.dav.resources import Context, knows
 from tagwerk.errors import DAV, InvalidPath, Refused
-from tagwerk.model import Principal
+from tagwerk.model import Principal, PrincipalId
 from tagwerk.store.principals import principal_by_address, principal_by_name
 
 
-def principal_of(context: Context, href: str) -> Principal:
+def principal_of(context: Context, href: str, *, also: Iterable[PrincipalId] = ()) -> Principal:
     """The principal whom a client means by an href: a URL, a ``mailto:``, or an address alone.
 
-    ``principal:`` before a path is how clients of Nextcloud write it.
+    ``principal:`` before a path is how clients of Nextcloud write it.  `also` are those whom the
+    user is shown there already, whoever else they may look up.
 
     Raises:
         Refused: there is nobody, several, or nobody whom the user may look up; the answer does not
             tell which (RFC 3744 8.1.1, DAV:recognized-principal).
     """
-    found = [who for who in _named(context, href.strip()) if _known(context, who)]
+    shown = set(also)
+    found = [who for who in _named(context, href.strip()) if who.id in shown or knows(context, who)]
     if len(found) != 1:
         raise Refused(
             f"{href[:100]!r} is nobody whom this server knows.", condition=DAV + "recognized-principal"
         )
     return found[0]
-
-
-def _known(context: Context, who: Principal) -> bool:
-    return who.id == context.user.id or may_look_up(context, who)
 
 
 def _named(context: Context, href: str) -> list[Principal]:

@@ -6,12 +6,13 @@ from xml.etree.ElementTree import Element
 
 from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
-from tagwerk.dav.notifications import CS, access_element, organizer
+from tagwerk.dav.multistatus import answer, status_response
+from tagwerk.dav.notifications import CS, access_element, names, organizer
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
 from tagwerk.dav.sharees import principal_of
 from tagwerk.errors import InvalidXml, NeedPrivileges, NotFound, Refused, TagwerkError
-from tagwerk.model import EVERYBODY, Access, Binding, CollectionId, Principal, Status
+from tagwerk.model import EVERYBODY, Access, Binding, CollectionId, Principal, PrincipalId, Status
 from tagwerk.sharing import shares
 from tagwerk.store.collections import find_binding_of
 from tagwerk.store.principals import principal_by_name
@@ -69,12 +70,10 @@ def href_of(context: Context, share: Share) -> str:
 def _user(context: Context, share: Share) -> str:
     """6.5."""
     title = share.display_name or "Everybody on this server"
-    first, _, last = title.rpartition(" ")
     said = {Status.ACCEPTED: "accepted", Status.PENDING: "noresponse", Status.DECLINED: "declined"}
     summary = f"<CS:summary>{xml.escape(share.summary)}</CS:summary>" if share.summary else ""
     return (
-        f"<CS:user>{xml.href(href_of(context, share))}<CS:common-name>{xml.escape(title)}</CS:common-name>"
-        f"<CS:first-name>{xml.escape(first)}</CS:first-name><CS:last-name>{xml.escape(last)}</CS:last-name>"
+        f"<CS:user>{xml.href(href_of(context, share))}{names(title, kind=share.kind)}"
         f"<CS:invite-{said[share.status]}/>{access_element(share.access)}{summary}</CS:user>"
     )
 
@@ -98,14 +97,46 @@ def share_collection(context: Context, resource: Resource, root: Element) -> Res
     check_may_share(resource)
     wanted = [node for node in root if node.tag in (CS + "set", CS + "remove")]
     check_amount(wanted)
-    for node in wanted:
-        href = (node.findtext("{DAV:}href") or "").strip()
-        if node.tag == CS + "remove":
-            take_back(context, resource, href)
-            continue
-        summary = (node.findtext(CS + "summary") or "").strip()[:1000]
-        give(context, resource, href, writes=_access_asked(node), summary=summary)
+    named, unknown = _named(context, resource, wanted)
+    if unknown:
+        return _refused(wanted, unknown)
+    kept = {grantee for node, grantee in named if node.tag == CS + "set"}
+    for node, grantee in named:
+        if node.tag == CS + "set":
+            summary = (node.findtext(CS + "summary") or "").strip()[:1000]
+            give(context, resource, grantee, writes=_access_asked(node), summary=summary)
+        elif grantee not in kept:
+            # iCal removes and sets those of whom it changes the access, in any order.
+            take_back(context, resource, grantee)
     return Response(200, {"Cache-Control": "no-cache"})
+
+
+def _named(
+    context: Context, resource: CollectionResource, wanted: list[Element]
+) -> tuple[list[tuple[Element, Principal | None]], dict[str, Refused]]:
+    """Whom the sharees of a request are; and by their hrefs those who are nobody."""
+    named: list[tuple[Element, Principal | None]] = []
+    unknown: dict[str, Refused] = {}
+    for node in wanted:
+        try:
+            named.append((node, grantee_of(context, resource, node)))
+        except Refused as error:
+            unknown[(node.findtext("{DAV:}href") or "").strip()] = error
+    return named, unknown
+
+
+def _refused(wanted: list[Element], unknown: dict[str, Refused]) -> Response:
+    """Nothing was done, and which sharee was in the way: that is how Apple's clients mark the wrong name."""
+    responses = []
+    for href in dict.fromkeys((node.findtext("{DAV:}href") or "").strip() for node in wanted):
+        error = unknown.get(href)
+        if error is None:
+            responses.append(status_response(href, "424 Failed Dependency"))
+        else:
+            responses.append(
+                status_response(href, "403 Forbidden", condition=error.condition, message=str(error))
+            )
+    return answer(iter(responses))
 
 
 def check_may_share(resource: CollectionResource) -> None:
@@ -135,14 +166,18 @@ def _access_asked(node: Element) -> bool:
 
 
 def give(
-    context: Context, resource: CollectionResource, href: str, *, writes: bool, summary: str = ""
+    context: Context,
+    resource: CollectionResource,
+    grantee: Principal | None,
+    *,
+    writes: bool,
+    summary: str = "",
 ) -> None:
     """Give somebody what the words of a protocol that knows only two levels can say.
 
     They do not lower ``manage`` to ``write``, nor raise ``busy`` to ``read``: clients send again
     what they were shown.
     """
-    grantee = grantee_of(context, href)
     before = find_share(context.txn, resource.binding.collection.id, grantee.id if grantee else EVERYBODY)
     access = Access.WRITE if writes else Access.READ
     if before is not None and (before.access, access) in (
@@ -153,21 +188,30 @@ def give(
     shares.share(context.txn, resource.binding, grantee, access, by=context.by, summary=summary)
 
 
-def take_back(context: Context, resource: CollectionResource, href: str) -> None:
+def take_back(context: Context, resource: CollectionResource, grantee: Principal | None) -> None:
     """Take back what somebody was given; nothing is wrong where that was nothing."""
     try:
-        shares.unshare(context.txn, resource.binding, grantee_of(context, href), by=context.by)
+        shares.unshare(context.txn, resource.binding, grantee, by=context.by)
     except NotFound:
         return
 
 
-def grantee_of(context: Context, href: str) -> Principal | None:
-    """Whom an href means; None for everybody."""
+def grantee_of(context: Context, resource: CollectionResource, node: Element) -> Principal | None:
+    """Whom the href in a sharee means; None for everybody."""
+    href = (node.findtext("{DAV:}href") or "").strip()
     if not href:
         raise InvalidXml("A sharee is named with a DAV:href.")
-    if href.rstrip("/") in (context.href().rstrip("/") or "/", "/") and href.endswith("/"):
-        return None
-    return principal_of(context, href)
+    try:
+        if not paths.of_href(href, context.request.base):
+            return None
+    except TagwerkError:
+        pass  # A mail address, or a path of another server's; `principal_of` knows.
+    return principal_of(context, href, also=sharees(context, resource))
+
+
+def sharees(context: Context, resource: CollectionResource) -> list[PrincipalId]:
+    """Those to whom a collection was given, as far as the user may know."""
+    return [share.grantee for share in visible_shares(context, resource)]
 
 
 @feature.action(CS + "invite-reply", on=Where.HOME)

@@ -6,6 +6,7 @@ from tagwerk.errors import Refused
 from tagwerk.model import Access, Principal
 from tagwerk.sharing.shares import By, log
 from tagwerk.store.audit import Entry, add_entry
+from tagwerk.store.collections import collections_of, next_personal_modseq
 from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import add_delegate, delegates_of, remove_delegate
 
@@ -24,6 +25,7 @@ def delegate(txn: Transaction, owner: Principal, to: Principal, access: Access, 
     if access not in GROUPS:
         raise Refused("A delegate may read or write.")
     add_delegate(txn, owner.id, to.id, access)
+    _look_again(txn, owner)
     _record(txn, owner, to, "delegate", access.value, by=by)
 
 
@@ -31,6 +33,7 @@ def undelegate(txn: Transaction, owner: Principal, to: Principal, *, by: By) -> 
     """End that; whether it was so."""
     if not remove_delegate(txn, owner.id, to.id):
         return False
+    _look_again(txn, owner)
     _record(txn, owner, to, "undelegate", "", by=by)
     return True
 
@@ -51,6 +54,12 @@ def set_delegates(
     for member in members:
         if member.id not in has:
             delegate(txn, owner, member, access, by=by)
+
+
+def _look_again(txn: Transaction, owner: Principal) -> None:
+    """Let the clients of delegates see that their rights changed; for the owner nothing did."""
+    for binding in collections_of(txn, owner.id):
+        next_personal_modseq(txn, binding.collection.id)
 
 
 def _record(txn: Transaction, owner: Principal, to: Principal, action: str, detail: str, *, by: By) -> None:

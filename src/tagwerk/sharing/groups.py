@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tagwerk.errors import Conflict, Refused
+from tagwerk.errors import Conflict, InvalidRequest, Refused
 from tagwerk.model import CollectionId, Principal
 from tagwerk.sharing.shares import SETTLED_AT_ONCE, By, log, refresh_access, settle, sweep
 from tagwerk.store import shares
 from tagwerk.store.audit import Entry, add_entry
-from tagwerk.store.collections import find_collection
+from tagwerk.store.collections import collections_of, find_collection
 from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import (
     add_member,
     add_principal,
     all_groups_of,
+    delegators_of,
     everybody_in,
     groups_from,
     principal_by_name,
@@ -83,7 +84,7 @@ def synchronize(txn: Transaction, member: Principal, names: Iterable[str], *, so
         if found is None:
             try:
                 found = add_principal(txn, name, now=by.now, kind="group")
-            except (Conflict, Refused) as error:
+            except (Conflict, InvalidRequest, Refused) as error:
                 log.warning("The group %r of %s is passed over: %s", name, source, error)
                 continue
             set_source(txn, found.id, source)
@@ -106,6 +107,8 @@ def _reached_through(txn: Transaction, group: Principal) -> list[CollectionId]:
     found: dict[CollectionId, None] = {}
     for one in (group.id, *all_groups_of(txn, group.id)):
         found.update(dict.fromkeys(shares.shared_with(txn, one)))
+    for owner, _ in delegators_of(txn, group.id):
+        found.update(dict.fromkeys(binding.collection.id for binding in collections_of(txn, owner.id)))
     return sorted(found)
 
 

@@ -21,7 +21,7 @@ class Notice:
     """An invitation to a share, or the answer to one.
 
     `kind` is ``invite`` or ``reply``.  `status` is ``noresponse``, ``accepted``, ``declined``
-    or ``deleted``.  `uid` names the invitation.  `owner` and `collection` make the path of
+    or ``deleted``.  `uid` names the invitation, `place` what is shared.  `owner` and `collection` make the path of
     what is shared, `grantee` is who was invited, `title` what it is called; `at` is in
     seconds since 1970.
     """
@@ -29,6 +29,7 @@ class Notice:
     kind: str
     status: str
     uid: str
+    place: str
     owner: str
     collection: str
     grantee: str
@@ -40,8 +41,8 @@ class Notice:
 
     @property
     def name(self) -> str:
-        """Its name in the collection: what is told of the same invitation later replaces it."""
-        return f"{self.kind}-{self.uid}.xml"
+        """Its name in the collection: what is told of the same later replaces it."""
+        return invitation_name(self.place) if self.kind == "invite" else f"reply-{self.uid}.xml"
 
     def dumps(self) -> bytes:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode()
@@ -51,6 +52,11 @@ class Notice:
         fields = json.loads(content)
         fields["components"] = tuple(fields["components"])
         return cls(**fields)
+
+
+def invitation_name(place: str) -> str:
+    """The name of what somebody is told of the share that is called `place`."""
+    return f"invite-{place}.xml"
 
 
 def notifications_of(

@@ -26,7 +26,7 @@ from tagwerk.model import (
     PrincipalId,
     Status,
 )
-from tagwerk.sharing.notices import Notice, tell, untell
+from tagwerk.sharing.notices import Notice, invitation_name, tell, untell
 from tagwerk.store import shares
 from tagwerk.store.access import access_of
 from tagwerk.store.audit import Entry, add_entry
@@ -227,10 +227,8 @@ def decline(txn: Transaction, principal: Principal, collection: CollectionId, *,
         return
     found = lock_collection(txn, collection)
     shares.forget(txn, principal.id, collection)
-    binding = shares.settle(txn, principal.id, collection, wanted="", status=Status.DECLINED, now=by.now)
-    next_modseq(txn, collection, now=by.now)
-    untell(txn, principal.id, f"invite-{invited.id:x}.xml", now=by.now)
-    _answered(txn, found, principal, binding, "declined", by=by)
+    shares.settle(txn, principal.id, collection, wanted="", status=Status.DECLINED, now=by.now)
+    _answered(txn, found, principal, invited.id, "declined", by=by)
 
 
 def _open_invitation(txn: Transaction, principal: Principal, collection: CollectionId) -> shares.Invitation:
@@ -246,7 +244,7 @@ def _answered(
     """Remember an answer, and tell the owner."""
     next_modseq(txn, collection.id, now=by.now)
     record(txn, collection, "accept" if said == "accepted" else "decline", by=by, grantee=principal.name)
-    untell(txn, principal.id, f"invite-{binding:x}.xml", now=by.now)
+    untell(txn, principal.id, invitation_name(f"{collection.id:x}"), now=by.now)
     owner = principal_by_id(txn, collection.owner)
     if owner is not None and owner.kind == "person":
         access = access_of(txn, collection.id, principal.id) or Access.READ
@@ -350,6 +348,7 @@ def _notice(
         kind=kind,
         status=status,
         uid=f"{binding:x}",
+        place=f"{collection.id:x}",
         owner=owner.name if owner else "",
         collection=home.name if home else "",
         grantee=principal.name,

@@ -22,6 +22,8 @@ from tagwerk.store.personal import put_own
 MAX_OWN = 64 * 1024
 """Characters that somebody may have of their own in one object: it counts for nobody's quota."""
 
+_ONLY_OWN = "You may not change this collection; only your own alarms in it."
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -45,6 +47,9 @@ def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -
         UidConflict: another UID has the name, or another name the UID.
     """
     existing = find_object(txn, view.collection.id, name, content=not view.plain)
+    if not view.access.writes and (existing is None or view.hides(existing.privacy)):
+        # Who could not store it anyway is not told that there is something hidden.
+        raise NeedPrivileges(_ONLY_OWN)
     check_place(view, existing)
     if existing is not None and existing.uid != upload.facts.uid:
         raise UidConflict(existing.uid, existing=name)
@@ -65,7 +70,7 @@ def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -
     if base is not None and same_shared(shared, base):
         return Plan(None, own.dumps(), 0)
     if not view.access.writes:
-        raise NeedPrivileges("You may not change this collection; only your own alarms in it.")
+        raise NeedPrivileges(_ONLY_OWN)
     if view.masks and upload.facts.privacy > 0:
         raise NeedPrivileges(
             "In a calendar of somebody else you could not see what you mark as private or confidential;"

@@ -1,7 +1,8 @@
 """Properties that clients set: dead ones, and live ones that are only remembered (RFC 4918 4).
 
 A value is the XML of the property element's content, as the `dav` layer wrote it.
-Where a binding has a value of its own it hides the one for everybody.
+Where a binding has a value of its own it hides the one for everybody.  What the owner's programs
+remember about the owner's alarms is for nobody else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,18 @@ from tagwerk.model import NO_BINDING, BindingId, CollectionId, PrincipalId
 from tagwerk.store.engine import Transaction
 
 _BATCH = 500
+
+_OWNERS = tuple(
+    "{urn:ietf:params:xml:ns:caldav}" + name
+    for name in (
+        "calendar-alarm",
+        "default-alarm-vevent-date",
+        "default-alarm-vevent-datetime",
+        "default-alarm-vtodo-date",
+        "default-alarm-vtodo-datetime",
+    )
+)
+_IS_OWNERS = f"IN ({', '.join('?' * len(_OWNERS))})"
 
 
 def collection_properties(
@@ -24,9 +37,9 @@ def collection_properties(
 ) -> dict[str, str]:
     """Values by Clark name, as the owner of `binding` sees them; with `only`, just those of the binding's own."""
     rows = txn.rows(
-        "SELECT name, value FROM property"
-        " WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ? ORDER BY binding_id <> 0",
-        (collection, binding if only else NO_BINDING, binding, object_name),
+        "SELECT name, value FROM property WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ?"
+        f" AND (binding_id = ? OR name NOT {_IS_OWNERS}) ORDER BY binding_id <> 0",
+        (collection, binding if only else NO_BINDING, binding, object_name, binding, *_OWNERS),
     )
     return {} if only and not binding else dict(rows)
 
@@ -39,8 +52,11 @@ def home_properties(txn: Transaction, bindings: Sequence[BindingId]) -> dict[Bin
         rows = txn.rows(
             "SELECT b.id, p.name, p.value FROM binding b JOIN property p ON p.collection_id = b.collection_id"
             " AND p.object_name = '' AND (p.binding_id = 0 OR p.binding_id = b.id)"
-            f" WHERE b.id IN ({', '.join('?' * len(batch))}) ORDER BY p.binding_id <> 0",
-            batch,
+            " JOIN collection c ON c.id = b.collection_id"
+            f" WHERE b.id IN ({', '.join('?' * len(batch))})"
+            f" AND (p.binding_id <> 0 OR c.owner_id = b.principal_id OR p.name NOT {_IS_OWNERS})"
+            " ORDER BY p.binding_id <> 0",
+            (*batch, *_OWNERS),
         )
         for binding, name, value in rows:
             found.setdefault(binding, {})[name] = value

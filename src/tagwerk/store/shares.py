@@ -13,7 +13,7 @@ from tagwerk.model import (
     PrincipalId,
     Status,
 )
-from tagwerk.store.access import CIRCLE, REACHES
+from tagwerk.store.access import CIRCLE, REACHES, delegated
 from tagwerk.store.collections import COLUMNS, bind, collection_of, is_taken
 from tagwerk.store.engine import Row, Transaction
 
@@ -60,6 +60,20 @@ def shares_by(txn: Transaction, owner: PrincipalId) -> dict[CollectionId, list[S
         + " JOIN collection c ON c.id = s.collection_id WHERE c.owner_id = ? ORDER BY s.created, s.grantee_id"
     )
     for share in _shares(txn, sql, (owner,)):
+        found.setdefault(share.collection, []).append(share)
+    return found
+
+
+def shares_managed_by(txn: Transaction, principal: PrincipalId) -> dict[CollectionId, list[Share]]:
+    """Everything that was given of the collections that a principal manages without owning them."""
+    found: dict[CollectionId, list[Share]] = {}
+    sql = (
+        CIRCLE
+        + _SHARE
+        + " WHERE s.collection_id IN (SELECT m.collection_id FROM share m WHERE m.access = 'manage'"
+        " AND (m.grantee_id = 0 OR m.grantee_id IN (SELECT id FROM circle))) ORDER BY s.created, s.grantee_id"
+    )
+    for share in _shares(txn, sql, (principal,)):
         found.setdefault(share.collection, []).append(share)
     return found
 
@@ -191,10 +205,11 @@ class Invitation:
 
 
 def invitation(txn: Transaction, principal: PrincipalId, collection: CollectionId) -> Invitation | None:
-    """What `principal` said to the share of `collection`."""
+    """What `principal` said to the share of `collection`; nothing where it is their own."""
     row = txn.row(
-        "SELECT id, principal_id, collection_id, name, status FROM binding"
-        " WHERE principal_id = ? AND collection_id = ?",
+        "SELECT b.id, b.principal_id, b.collection_id, b.name, b.status FROM binding b"
+        " JOIN collection c ON c.id = b.collection_id"
+        " WHERE b.principal_id = ? AND b.collection_id = ? AND c.owner_id <> b.principal_id",
         (principal, collection),
     )
     return None if row is None else _invitation(row)
@@ -231,11 +246,18 @@ def answer(txn: Transaction, binding: BindingId, *, status: Status, name: str = 
 
 
 def forget(txn: Transaction, principal: PrincipalId, collection: CollectionId) -> None:
-    """Remove a collection from a home in which it is a share, with all that was that person's own in it."""
+    """Remove a collection from a home in which it is a share, with all that was that person's own in it.
+
+    Who acts for its owner keeps the latter: they see it there as well.
+    """
     row = txn.row(
         "SELECT id FROM binding WHERE principal_id = ? AND collection_id = ?", (principal, collection)
     )
     if row is not None:
         txn.execute("DELETE FROM property WHERE collection_id = ? AND binding_id = ?", (collection, row[0]))
         txn.execute("DELETE FROM binding WHERE id = ?", (row[0],))
-    txn.execute("DELETE FROM personal WHERE principal_id = ? AND collection_id = ?", (principal, collection))
+    owner = txn.row("SELECT owner_id FROM collection WHERE id = ?", (collection,))
+    if owner is None or delegated(txn, owner[0], principal) is None:
+        txn.execute(
+            "DELETE FROM personal WHERE principal_id = ? AND collection_id = ?", (principal, collection)
+        )

@@ -91,9 +91,11 @@ def changes_since(
     epoch = sight.epoch or collection.epoch
     position, began = _begin(collection, token, epoch, _newest(collection, sight))
     told = began or position
-    rows = _changed(txn, collection.id, position, told, limit=limit + 1)
+    # What was never seen is left out of the pages, too: their number would tell of it.
+    least_hidden = Privacy.PRIVATE if sight.hides else Privacy.PRIVATE + 1
+    rows = _changed(txn, collection.id, position, told, least_hidden, limit=limit + 1)
     if sight.viewer:
-        own = _own_changes(txn, collection.id, sight.viewer, position, limit=limit + 1)
+        own = _own_changes(txn, collection.id, sight.viewer, position, told, least_hidden, limit=limit + 1)
         rows = sorted((*rows, *own), key=lambda row: row.modseq)
     truncated = len(rows) > limit
     del rows[limit:]
@@ -101,11 +103,10 @@ def changes_since(
     changed: dict[str, str] = {}
     removed: dict[str, None] = {}
     for row in rows:
-        hidden = sight.hides and row.privacy == Privacy.PRIVATE
-        if not row.removed and not hidden:
-            changed[row.name] = sight.etag(row.etag, row.name, row.privacy, row.alarms)
-        elif not hidden or row.hidden_modseq > told:
+        if row.removed or row.privacy >= least_hidden:
             removed[row.name] = None
+        else:
+            changed[row.name] = sight.etag(row.etag, row.name, row.privacy, row.alarms)
     if not truncated:
         return Changes(
             list(changed.items()),
@@ -128,29 +129,42 @@ class _Changed(NamedTuple):
     removed: bool
     privacy: int
     alarms: bool
-    hidden_modseq: int
 
 
 def _changed(
-    txn: Transaction, collection: CollectionId, position: Modseq, told: Modseq, *, limit: int
+    txn: Transaction,
+    collection: CollectionId,
+    position: Modseq,
+    told: Modseq,
+    least_hidden: int,
+    *,
+    limit: int,
 ) -> list[_Changed]:
     rows = txn.rows(
-        "SELECT name, etag, modseq, removed, privacy, alarms, hidden_modseq FROM object"
-        " WHERE collection_id = ? AND modseq > ? AND (NOT removed OR modseq > ?) ORDER BY modseq LIMIT ?",
-        (collection, position, told, limit),
+        "SELECT name, etag, modseq, removed, privacy, alarms FROM object"
+        " WHERE collection_id = ? AND modseq > ? AND (NOT removed OR modseq > ?)"
+        " AND (privacy < ? OR hidden_modseq > ?) ORDER BY modseq LIMIT ?",
+        (collection, position, told, least_hidden, told, limit),
     )
     return list(map(_Changed._make, rows))
 
 
 def _own_changes(
-    txn: Transaction, collection: CollectionId, viewer: PrincipalId, position: Modseq, *, limit: int
+    txn: Transaction,
+    collection: CollectionId,
+    viewer: PrincipalId,
+    position: Modseq,
+    told: Modseq,
+    least_hidden: int,
+    *,
+    limit: int,
 ) -> list[_Changed]:
     rows = txn.rows(
-        "SELECT o.name, o.etag, p.modseq, o.removed, o.privacy, o.alarms, o.hidden_modseq FROM personal p"
+        "SELECT o.name, o.etag, p.modseq, o.removed, o.privacy, o.alarms FROM personal p"
         " JOIN object o ON o.collection_id = p.collection_id AND o.name = p.object_name"
         " WHERE p.principal_id = ? AND p.collection_id = ? AND p.modseq > ? AND NOT o.removed"
-        " ORDER BY p.modseq LIMIT ?",
-        (viewer, collection, position, limit),
+        " AND (o.privacy < ? OR o.hidden_modseq > ?) ORDER BY p.modseq LIMIT ?",
+        (viewer, collection, position, least_hidden, told, limit),
     )
     return list(map(_Changed._make, rows))
 

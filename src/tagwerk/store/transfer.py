@@ -239,10 +239,7 @@ def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, 
 
 
 def _free_name(txn: Transaction, owner: int, name: str) -> str:
-    taken = {
-        row[0]
-        for row in txn.rows("SELECT name FROM binding WHERE principal_id = ?", (owner,))
-    }
+    taken = {row[0] for row in txn.rows("SELECT name FROM binding WHERE principal_id = ?", (owner,))}
     number, free = 1, name
     while free in taken:
         number, free = number + 1, f"{name}-{number}"
