@@ -12,6 +12,7 @@ from tagwerk.model import PrincipalId
 from tagwerk.sharing import groups
 from tagwerk.sharing.shares import By, log
 from tagwerk.store import Engine
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.principals import groups_from, principal_by_name
 
 SOURCES = ("ldap", "pam")
@@ -39,12 +40,13 @@ class Directory:
         # Names that were passed over are tried again only after a change.
         if has == wanted or self._settled.get(member.id) == (wanted, has):
             return
-        with self._engine.write() as txn:
-            by = By(self._source, int(time.time()))
-            possible = self._possible(wanted)
+        by, possible = By(self._source, int(time.time())), self._possible(wanted)
+
+        def work(txn: Transaction) -> frozenset[str]:
             groups.synchronize(txn, member, possible, source=self._source, by=by)
-            has = frozenset(group.name for group in groups_from(txn, member.id, self._source))
-        self._settled[member.id] = (wanted, has)
+            return frozenset(group.name for group in groups_from(txn, member.id, self._source))
+
+        self._settled[member.id] = (wanted, run(self._engine, work))
 
     def _possible(self, names: frozenset[str]) -> frozenset[str]:
         """Without the groups that a system makes for its users alone: their names are those of the users."""

@@ -29,7 +29,7 @@ from tagwerk.sharing.shares import ASK, AT_ONCE, By, is_settled, settle
 from tagwerk.store import collections, objects
 from tagwerk.store.access import delegated
 from tagwerk.store.check import misfits
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.principals import principal_by_id, principal_by_name, principals
 from tagwerk.store.properties import home_properties
 from tagwerk_radicale import properties
@@ -97,8 +97,8 @@ class Storage(BaseStorage):
             principal = principal_by_name(txn, user)
             if principal is None or principal.kind != "person" or is_settled(txn, principal.id):
                 return
-        with self._database.engine.write() as txn:
-            settle(txn, principal, by=By(user, int(time.time()), self._accept))
+        by = By(user, int(time.time()), self._accept)
+        run(self._database.engine, lambda txn: settle(txn, principal, by=by))
 
     def discover(
         self,

@@ -10,8 +10,9 @@ from tagwerk.cli.invocation import Invocation, common_options, pass_invocation, 
 from tagwerk.cli.share import by, json_option
 from tagwerk.cli.table import table
 from tagwerk.errors import NotFound
-from tagwerk.model import Access
+from tagwerk.model import Access, Principal
 from tagwerk.sharing import delegation
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.principals import delegates_of, persons
 
 
@@ -39,9 +40,14 @@ def delegate() -> None:
 def add(invocation: Invocation, owner: str, delegate: str, level: str, as_json: bool) -> None:
     """Let DELEGATE, a user or a group, act for OWNER."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Principal]:
         of, to = person_called(txn, owner), user_called(txn, delegate)
         delegation.delegate(txn, of, to, Access(level), by=by(settings))
+        return of, to
+
+    with invocation.engine(settings) as engine:
+        of, to = run(engine, work)
     _say(of.name, to.name, level, as_json, f"{to.name} may {level} all calendars of {of.name}.")
 
 
@@ -54,10 +60,15 @@ def add(invocation: Invocation, owner: str, delegate: str, level: str, as_json: 
 def remove(invocation: Invocation, owner: str, delegate: str, as_json: bool) -> None:
     """End it."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Principal]:
         of, to = person_called(txn, owner), user_called(txn, delegate)
         if not delegation.undelegate(txn, of, to, by=by(settings)):
             raise NotFound(f"{to.name} does not act for {of.name}.")
+        return of, to
+
+    with invocation.engine(settings) as engine:
+        of, to = run(engine, work)
     _say(of.name, to.name, "", as_json, f"{to.name} no longer acts for {of.name}.")
 
 

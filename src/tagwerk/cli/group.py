@@ -16,7 +16,7 @@ from tagwerk.errors import InvalidRequest, NotFound
 from tagwerk.model import Principal
 from tagwerk.sharing import groups
 from tagwerk.store.collections import collections_of
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.principals import add_principal, members_of, of_kind, remove_principal, source_of
 
 
@@ -60,7 +60,8 @@ def _commands(parent: click.Group, kind: str) -> None:
     @pass_invocation
     def add(invocation: Invocation, name: str, email: str, display_name: str, as_json: bool) -> None:
         address = address_of(email)
-        with invocation.engine(invocation.settings(), create=True) as engine, engine.write() as txn:
+
+        def work(txn: Transaction) -> dict[str, Any]:
             addresses = (address,) if address else ()
             if kind == "group":
                 made = add_principal(
@@ -70,8 +71,11 @@ def _commands(parent: click.Group, kind: str) -> None:
                 made = add_place(
                     txn, name, kind=kind, now=now(), display_name=display_name, addresses=addresses
                 )
-            fields = _fields(txn, made)
-        click.echo(_json(fields) if as_json else f"The {kind} {made.name} was added.")
+            return _fields(txn, made)
+
+        with invocation.engine(invocation.settings(), create=True) as engine:
+            fields = run(engine, work)
+        click.echo(_json(fields) if as_json else f"The {kind} {fields['name']} was added.")
 
     @parent.command("list", help=f"List the {kind}s.")
     @json_option
@@ -106,12 +110,16 @@ def _commands(parent: click.Group, kind: str) -> None:
             if not yes and on_terminal():
                 what = f" with {', '.join(names)}" if names else ""
                 click.confirm(f"Remove the {kind} {name}{what} for ever?", abort=True, err=True)
-            with engine.write() as txn:
+
+            def work(txn: Transaction) -> Principal:
                 found = _called(txn, name, kind)
                 if kind == "group":
                     groups.end(txn, found, by=by(settings))
                 else:
                     remove_principal(txn, found.id)
+                return found
+
+            found = run(engine, work)
         click.echo(_json({"name": found.name}) if as_json else f"The {kind} {found.name} was removed.")
 
 
@@ -128,9 +136,14 @@ for _parent, _kind in ((group, "group"), (room, "room"), (resource, "resource"))
 def add_member(invocation: Invocation, group: str, member: str, as_json: bool) -> None:
     """Put a user, or another group, into GROUP."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Principal, bool]:
         into, who = _editable(txn, group), user_called(txn, member)
         new = groups.join(txn, into, who, by=by(settings))
+        return into, who, new
+
+    with invocation.engine(settings) as engine:
+        into, who, new = run(engine, work)
     was = "is" if new else "was already"
     _say_member(into, who, as_json, f"{who.name} {was} in {into.name}.")
 
@@ -144,10 +157,15 @@ def add_member(invocation: Invocation, group: str, member: str, as_json: bool) -
 def remove_member(invocation: Invocation, group: str, member: str, as_json: bool) -> None:
     """Take somebody out of GROUP; what they had by it alone leaves their home."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Principal]:
         out_of, who = _editable(txn, group), user_called(txn, member)
         if not groups.leave(txn, out_of, who, by=by(settings)):
             raise NotFound(f"{who.name} is not in {out_of.name}.")
+        return out_of, who
+
+    with invocation.engine(settings) as engine:
+        out_of, who = run(engine, work)
     _say_member(out_of, who, as_json, f"{who.name} is no longer in {out_of.name}.")
 
 

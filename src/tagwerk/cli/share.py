@@ -28,7 +28,7 @@ from tagwerk.sharing import links, shares
 from tagwerk.sharing.shares import EVERYBODY_NAME, By
 from tagwerk.store.audit import entries
 from tagwerk.store.collections import collections_of
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.links import Link, links_of
 from tagwerk.store.principals import principals
 from tagwerk.store.shares import Share, shares_of
@@ -73,14 +73,18 @@ def share() -> None:
 def add(invocation: Invocation, place: str, grantee: str, level: str, as_json: bool) -> None:
     """Give somebody exactly this much of a collection, whatever they had before."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> dict[str, Any]:
         owner, binding = place_called(txn, place)
         who = grantee_called(txn, grantee)
         shares.share(txn, binding, who, Access(level), by=by(settings))
         found = next(
             one for one in shares_of(txn, binding.collection.id) if one.grantee == (who.id if who else 0)
         )
-        fields = _share_fields(owner, binding, found)
+        return _share_fields(owner, binding, found)
+
+    with invocation.engine(settings) as engine:
+        fields = run(engine, work)
     _say(
         fields,
         as_json,
@@ -100,10 +104,15 @@ def remove(invocation: Invocation, place: str, grantee: str, as_json: bool) -> N
     What they have by another way, as by a group, stays.
     """
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Binding, Principal | None]:
         owner, binding = place_called(txn, place)
         who = grantee_called(txn, grantee)
         shares.unshare(txn, binding, who, by=by(settings))
+        return owner, binding, who
+
+    with invocation.engine(settings) as engine:
+        owner, binding, who = run(engine, work)
     fields = {"place": f"{owner.name}/{binding.name}", "grantee": who.name if who else EVERYBODY_NAME}
     _say(fields, as_json, f"{fields['place']} is no longer shared with {fields['grantee']}.")
 
@@ -173,7 +182,8 @@ def link(
     settings = invocation.settings()
     until = None if expires is None else _instant(expires)
     password_hash = hash_password(new_password("the link", from_stdin=True)) if password_stdin else None
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Binding, Link, str]:
         owner, binding = place_called(txn, place)
         made, path = links.make_link(
             txn,
@@ -184,6 +194,10 @@ def link(
             password_hash=password_hash,
             label=label,
         )
+        return owner, binding, made, path
+
+    with invocation.engine(settings) as engine:
+        owner, binding, made, path = run(engine, work)
     url = base_url(settings) + path
     fields = {**_link_fields(owner, binding, made), "url": url}
     if as_json:
@@ -201,12 +215,17 @@ def link(
 def unlink(invocation: Invocation, place: str, link: str, as_json: bool) -> None:
     """Revoke a public link, named as `share list` shows it."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Binding]:
         owner, binding = place_called(txn, place)
         found = next((one for one in links_of(txn, binding.collection.id) if f"{one.id:x}" == link), None)
         if found is None:
             raise NotFound(f"{place} has no link {link!r}; `tagwerk share list {place}` shows them.")
         links.revoke_link(txn, found, by=by(settings))
+        return owner, binding
+
+    with invocation.engine(settings) as engine:
+        owner, binding = run(engine, work)
     fields = {"place": f"{owner.name}/{binding.name}", "link": link}
     _say(fields, as_json, f"The link {link} to {fields['place']} leads nowhere from now on.")
 
@@ -220,11 +239,16 @@ def unlink(invocation: Invocation, place: str, link: str, as_json: bool) -> None
 def accept(invocation: Invocation, user: str, place: str, as_json: bool) -> None:
     """Accept for a user what was shared with them and waits for their answer."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Principal, Binding, Binding]:
         principal = person_called(txn, user)
         owner, binding = place_called(txn, place)
         shares.settle(txn, principal, by=by(settings))
         found = shares.accept(txn, principal, binding.collection.id, by=by(settings))
+        return principal, owner, binding, found
+
+    with invocation.engine(settings) as engine:
+        principal, owner, binding, found = run(engine, work)
     fields = {
         "user": principal.name,
         "place": f"{owner.name}/{binding.name}",
@@ -242,11 +266,16 @@ def accept(invocation: Invocation, user: str, place: str, as_json: bool) -> None
 def leave(invocation: Invocation, user: str, place: str, as_json: bool) -> None:
     """Decline or leave for a user what was shared with them; the owner's data stays."""
     settings = invocation.settings()
-    with invocation.engine(settings) as engine, engine.write() as txn:
+
+    def work(txn: Transaction) -> tuple[Principal, Principal, Binding]:
         principal = person_called(txn, user)
         owner, binding = place_called(txn, place)
         shares.settle(txn, principal, by=by(settings))
         shares.decline(txn, principal, binding.collection.id, by=by(settings))
+        return principal, owner, binding
+
+    with invocation.engine(settings) as engine:
+        principal, owner, binding = run(engine, work)
     fields = {"user": principal.name, "place": f"{owner.name}/{binding.name}"}
     _say(fields, as_json, f"{principal.name} does not see {fields['place']} any more.")
 

@@ -183,8 +183,8 @@ def invitations(invocation: Invocation, name: str, choice: str | None) -> None:
     settings = invocation.settings()
     with invocation.engine(settings) as engine:
         if choice is not None:
-            with engine.write() as txn:
-                set_accept(txn, person_called(txn, name).id, "" if choice == "default" else choice)
+            accept = "" if choice == "default" else choice
+            run(engine, lambda txn: set_accept(txn, person_called(txn, name).id, accept))
         with engine.read() as txn:
             principal = person_called(txn, name)
     source = "" if principal.accept else ", the default"

@@ -25,7 +25,7 @@ from tagwerk.settings import Settings
 from tagwerk.sharing import links
 from tagwerk.sharing.views import View
 from tagwerk.store import Engine
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Transaction, run
 from tagwerk.store.links import Link
 from tagwerk.store.properties import collection_properties
 from tagwerk.vcard import export as vcard_export
@@ -110,8 +110,7 @@ class PublicLinks:
         if link.last_used is not None and link.last_used + USED_EVERY > now:
             return
         try:
-            with self._engine.write() as txn:
-                links.used(txn, link, address=address, now=now)
+            run(self._engine, lambda txn: links.used(txn, link, address=address, now=now))
         except TagwerkError as error:
             log.warning("The use of a link could not be written down: %s", error)
 
