@@ -141,22 +141,17 @@ def everything_of(viewer: str) -> list[Asked]:
     ]
     asked += [
         Asked("REPORT", path, body, depth)
-        for path in (home, work, *objects)
+        for path in (home, work, *objects[:2])
         for body in reports(objects)
         for depth in depths[:1]
     ]
     asked += [
         Asked(method, path, b"", headers)
         for path in ("/", home, work, *objects)
-        for method in ("GET", "HEAD", "OPTIONS")
-        for headers in (
-            (),
-            (("CalDAV-Timezones", "F"),),
-            (("CalDAV-Timezones", "T"),),
-            (("Range", "bytes=100-"),),
-        )
+        for method in ("GET", "HEAD")
+        for headers in ((), (("CalDAV-Timezones", "F"),), (("Range", "bytes=100-"),))
     ]
-    spots = [Spot(viewer, path, f"/{viewer}/") for path in (home, work, *objects)]
+    spots = [Spot(viewer, path, f"/{viewer}/") for path in (home, work, *objects[:4])]
     for spot in spots:
         for row in authorization.rows():
             method, path, body, headers = authorization.request(row, spot)
@@ -237,7 +232,7 @@ def found_in(answer: Answer, words: tuple[str, ...], sent: str | bytes) -> list[
     ]
 
 
-@pytest.mark.parametrize("viewer", list(VIEWERS))
+@pytest.mark.parametrize("viewer", ["busy", "read", "member", "dwrite", "manage"])
 def test_no_answer_holds_a_word_that_is_hidden(secretive: World, viewer: str) -> None:
     client = rehearse(secretive, viewer)
     told: list[str] = []
@@ -261,7 +256,7 @@ def test_the_requests_would_tell_if_they_were_asked_by_the_owner(secretive: Worl
     assert telling == {"PROPFIND", "REPORT", "GET", "PUT"}
     assert (
         len([body for method, body, answer in asked if method == "REPORT" and holds(answer.body, HIDDEN)])
-        > 200
+        > 100
     )
 
 

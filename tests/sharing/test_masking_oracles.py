@@ -102,19 +102,17 @@ def conditions() -> Iterator[str]:
     for name in NAMED.split():
         yield f"<C:prop-filter name='{name}'/>"
         yield f"<C:prop-filter name='{name}'><C:is-not-defined/></C:prop-filter>"
-        yield f"<C:prop-filter name='{name}'><C:time-range {SPAN}/></C:prop-filter>"
         for text in TEXTS:
             yield f"<C:prop-filter name='{name}'>{text}</C:prop-filter>"
+    for name in ("DTSTART", "DTEND", "CREATED", "LAST-MODIFIED", "DTSTAMP", "X-MOZ-LASTACK", "RRULE"):
+        yield f"<C:prop-filter name='{name}'><C:time-range {SPAN}/></C:prop-filter>"
+    for name in ("DTSTART", "SUMMARY", "ATTENDEE", "ORGANIZER", "ATTACH", "UID", "EXDATE", "LOCATION"):
         for param in ("CN", "X-A", "PARTSTAT", "LANGUAGE", "FILENAME", "TZID"):
-            yield f"<C:prop-filter name='{name}'><C:param-filter name='{param}'/></C:prop-filter>"
-            yield (
-                f"<C:prop-filter name='{name}'><C:param-filter name='{param}'><C:is-not-defined/></C:param-filter>"
-                "</C:prop-filter>"
-            )
-            yield (
-                f"<C:prop-filter name='{name}'><C:param-filter name='{param}'>{TEXTS[0]}</C:param-filter>"
-                "</C:prop-filter>"
-            )
+            for inside in ("", "<C:is-not-defined/>", TEXTS[0]):
+                yield (
+                    f"<C:prop-filter name='{name}'><C:param-filter name='{param}'>{inside}</C:param-filter>"
+                    "</C:prop-filter>"
+                )
     for inside in ("VALARM", "PARTICIPANT", "VLOCATION", f"X-{WORD}"):
         yield f"<C:comp-filter name='{inside}'/>"
         yield f"<C:comp-filter name='{inside}'><C:is-not-defined/></C:comp-filter>"
@@ -170,7 +168,7 @@ def places(viewer: str) -> list[str]:
     return [f"{home}/one", f"{home}/busy-one"] if viewer == "busy" else [f"{home}/one"]
 
 
-@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("viewer", ["busy", "read", "dwrite"])
 def test_no_filter_tells_what_is_masked(twins: World, viewer: str) -> None:
     client = rehearse(twins, viewer)
     asked = [("REPORT", "PLACE/", query(inside), {"Depth": "1"}) for inside in conditions()]

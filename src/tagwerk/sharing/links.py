@@ -80,7 +80,7 @@ def find(txn: Transaction, token: str, *, kind: Kind, now: int) -> tuple[Link, V
     collection = find_collection(txn, link.collection)
     if collection is None or collection.kind is not kind:
         return None
-    return link, View(collection, link.access, NOBODY, f"{collection.epoch} {link.id}")
+    return link, View(collection, link.access, NOBODY, f"{collection.epoch} {link.id}", personal=False)
 
 
 def used(txn: Transaction, link: Link, *, address: str, now: int) -> None:

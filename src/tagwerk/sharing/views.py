@@ -32,7 +32,7 @@ from tagwerk.store import objects
 from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import Candidate
 from tagwerk.store.personal import own_data, own_tag, own_tags
-from tagwerk.store.sync import OWNERS, Sight, changes_since, current_token
+from tagwerk.store.sync import Sight, changes_since, current_token
 
 NOBODY = PrincipalId(0)
 
@@ -44,13 +44,15 @@ class View:
     """A collection, what somebody may do there, and whose own things they see in it.
 
     `viewer` is `NOBODY` where there are none: at level busy, and through a public link.
-    `salt` makes entity tags and tokens the view's own; it is never shown.
+    `salt` makes entity tags and tokens the view's own; it is never shown.  `personal`: they have
+    properties of their own in it, of which their other clients are to learn.
     """
 
     collection: Collection
     access: Access
     viewer: PrincipalId
     salt: str
+    personal: bool = True
     plain: bool = field(init=False)
     """Whether it is the rows as they are stored."""
     masks: bool = field(init=False)
@@ -65,9 +67,10 @@ class View:
     @property
     def sight(self) -> Sight:
         """How it sees the history of the collection."""
+        personal = self.personal and self.access is not Access.OWNER
         if self.plain:
-            return OWNERS
-        return Sight(self.epoch, self.viewer, self.masks, lambda etag, *_: etag)
+            return Sight(personal=personal)
+        return Sight(self.epoch, personal, self.viewer, self.masks)
 
     @property
     def epoch(self) -> str:
@@ -225,7 +228,7 @@ class View:
     def changes_since(self, txn: Transaction, token: SyncToken | None, *, limit: int) -> Changes:
         """What changed in it since `token`; see `tagwerk.store.sync.changes_since`."""
         if self.plain:
-            return changes_since(txn, self.collection, token, limit=limit)
+            return changes_since(txn, self.collection, token, limit=limit, sight=self.sight)
         tags = self._tags(txn)
 
         def etag(stored: str, name: str, privacy: int, alarms: bool) -> str:

@@ -50,13 +50,14 @@ def parse_token(text: str) -> SyncToken:
 class Sight:
     """How somebody sees the history of a collection; by default as its owner.
 
-    `epoch` is the history's name for them.  With `viewer`, what is theirs alone counts as a
-    change as well.  With `hides`, private objects are not there: one that became private is
+    `epoch` is the history's name for them.  With `personal`, what somebody has of their own in
+    the collection counts as a change as well; with `viewer`, what is theirs in its objects.  With `hides`, private objects are not there: one that became private is
     gone, and one that always was never existed.  `etag` makes their entity tag of the
     object's own, its name, its privacy, and whether it holds its owner's own.
     """
 
     epoch: str = ""
+    personal: bool = False
     viewer: PrincipalId = EVERYBODY
     hides: bool = False
     etag: Callable[[str, str, int, bool], str] = lambda etag, *_: etag
@@ -71,7 +72,7 @@ def current_token(collection: Collection, sight: Sight = OWNERS) -> SyncToken:
 
 
 def _newest(collection: Collection, sight: Sight) -> Modseq:
-    return collection.modseq if sight.viewer else collection.shared_modseq
+    return collection.modseq if sight.personal else collection.shared_modseq
 
 
 def changes_since(
