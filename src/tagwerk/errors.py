@@ -24,6 +24,7 @@
     ├── BadGateway                   the request names another server
     ├── InsufficientStorage
     ├── Unavailable                  try again later
+    ├── TooManyAttempts              wrong passwords; knows when to come back
     ├── SchemaMismatch               the database is of another version
     └── ConfigurationError           an option, a file or a command line is wrong
 
@@ -166,6 +167,14 @@ class Unavailable(TagwerkError):
     """The server cannot answer now; `retry_after` is in seconds."""
 
     retry_after: int = 5
+
+
+class TooManyAttempts(TagwerkError):
+    """So many wrong passwords came from there that none is looked at now; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class SchemaMismatch(TagwerkError):

@@ -7,6 +7,7 @@ are printed from it.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ _RADICALE_AUTH = (
 )
 RADICALE_AUTH_OPTIONS = frozenset(_RADICALE_AUTH.split())
 
+BOOLEANS = MappingProxyType(
+    {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False, "1": True, "0": False}
+)
+
 NAME_OPTIONS = frozenset({"lc_username", "uc_username", "strip_domain", "urldecode_username"})
 """What Radicale does with a user name before it asks anybody, whoever is asked."""
 
@@ -61,7 +66,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option.  `type` is one of text, path, integer, size (bytes) and choice.
+    """One option.  `type` is one of text, path, integer, size (bytes), boolean, networks and choice.
 
     `default` is written as it stands in a file; `minimum` and `maximum` bound integers
     and sizes; `attribute` is its name in `Settings` where that is another one.
@@ -97,6 +102,15 @@ OPTIONS: tuple[Option, ...] = (
         "32 MiB",
         "Largest request body, chunked or not; a larger one is answered with 413.",
         minimum=64 * KIB,
+    ),
+    Option(
+        "server",
+        "trusted_proxies",
+        "networks",
+        "127.0.0.1, ::1, unix",
+        "Addresses and networks of the reverse proxies. Only what comes from these may say with X-Forwarded-For, -Proto"
+        " and -Host who asked for what, and only they may name a user or a certificate in a header. unix: sockets of"
+        " this machine that are no network's.",
     ),
     Option(
         "storage",
@@ -135,6 +149,116 @@ OPTIONS: tuple[Option, ...] = (
         "How long a verified password is remembered in memory, in seconds; 0 verifies it at every request."
         " A changed password or a removed user is refused at once in any case.",
         maximum=86400,
+    ),
+    Option(
+        "auth",
+        "argon2_memory",
+        "size",
+        "64 MiB",
+        "Memory that computing one password hash takes (RFC 9106); hashes of other parameters are renewed at the"
+        " next login.",
+        minimum=8 * MIB,
+        maximum=4 * GIB,
+    ),
+    Option(
+        "auth",
+        "argon2_passes",
+        "integer",
+        "3",
+        "Passes over that memory.",
+        minimum=1,
+        maximum=100,
+    ),
+    Option(
+        "auth",
+        "argon2_lanes",
+        "integer",
+        "4",
+        "Lanes that are computed side by side.",
+        minimum=1,
+        maximum=64,
+    ),
+    Option(
+        "auth",
+        "app_passwords_only",
+        "boolean",
+        "no",
+        "Let clients in with app passwords alone (`tagwerk app-password`), never with the password of the user.",
+    ),
+    Option(
+        "auth",
+        "throttle_failures",
+        "integer",
+        "10",
+        "Wrong passwords for one user name from one address, in throttle_seconds, after which that address gets 429"
+        " for that name; 0 for no limit. Nobody else is locked out, and what is known to be right is let in.",
+        maximum=1_000_000,
+    ),
+    Option(
+        "auth",
+        "throttle_address_failures",
+        "integer",
+        "50",
+        "Wrong passwords for all names together from one address (IPv6: one /64) after which it gets 429; 0 for no"
+        " limit.",
+        maximum=1_000_000,
+    ),
+    Option(
+        "auth",
+        "throttle_seconds",
+        "integer",
+        "900",
+        "The time in which wrong passwords are counted, and after which they are forgotten.",
+        minimum=1,
+        maximum=86400,
+    ),
+    Option(
+        "auth",
+        "certificate_header",
+        "text",
+        "",
+        "Header in which a trusted proxy hands on the client certificate that it has verified, as PEM, percent-encoded"
+        " or not: X-Client-Certificate, for example. Empty: certificates count only if TLS ends here ([tls]"
+        " client_ca).",
+    ),
+    Option(
+        "auth",
+        "certificate_user",
+        "choice",
+        "name",
+        "What of a client certificate is the user: the common name of its subject (name), or the user with its e-mail"
+        " address (email).",
+        choices=("name", "email"),
+    ),
+    Option(
+        "auth",
+        "oidc_issuer",
+        "text",
+        "",
+        "URL of an OpenID Connect provider whose access and ID tokens are taken as Bearer tokens, as it stands in"
+        " their iss; empty for none.",
+    ),
+    Option(
+        "auth",
+        "oidc_audience",
+        "text",
+        "",
+        "What the aud of a token has to name; needed with oidc_issuer.",
+    ),
+    Option(
+        "auth",
+        "oidc_user_claim",
+        "text",
+        "preferred_username",
+        "The claim of a token that is the user name.",
+    ),
+    Option(
+        "auth",
+        "create_users",
+        "boolean",
+        "yes",
+        "Give whom a token, a certificate or a proxy names a calendar, a task list and an address book at the first"
+        " login; no: only users who are there already come in.",
     ),
     Option(
         "dav",
@@ -216,8 +340,8 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
-def parse_value(option: Option, text: str, *, where: str) -> str | int:
-    """What `text` means for the option: a number, bytes as a number, or the text itself.
+def parse_value(option: Option, text: str, *, where: str) -> str | int | tuple[str, ...]:
+    """What `text` means for the option: a number, bytes as a number, yes or no, networks, or the text itself.
 
     `where` begins the sentence of the error, as in ``tagwerk.ini, line 3``.
 
@@ -231,6 +355,12 @@ def parse_value(option: Option, text: str, *, where: str) -> str | int:
         )
     if option.type == "size":
         return _bounded(option, size_of(text), text, title)
+    if option.type == "boolean":
+        if text.lower() not in BOOLEANS:
+            raise ConfigurationError(f"{title} must be yes or no, not {text!r}.")
+        return BOOLEANS[text.lower()]
+    if option.type == "networks":
+        return _networks(text, title)
     if option.type == "choice" and text not in option.choices:
         raise ConfigurationError(f"{title} cannot be {text!r}. {choices(text, list(option.choices))}")
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
@@ -242,6 +372,19 @@ def parse_value(option: Option, text: str, *, where: str) -> str | int:
     if option.name == "realm" and '"' in text:
         raise ConfigurationError(f"{title} must not hold quotation marks.")
     return text
+
+
+def _networks(text: str, title: str) -> tuple[str, ...]:
+    """Networks in their canonical form; ``unix`` stands for whoever comes through a socket of this machine."""
+    found = []
+    for word in text.replace(",", " ").split():
+        try:
+            found.append("unix" if word == "unix" else str(ipaddress.ip_network(word, strict=False)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{title} holds addresses such as 192.0.2.1 or 2001:db8::/32, not {word!r}."
+            ) from error
+    return tuple(dict.fromkeys(found))
 
 
 def _bounded(option: Option, number: int | None, text: str, title: str) -> int:

@@ -34,6 +34,7 @@ class Server:
     port: int
     base_path: str
     max_body_size: int
+    trusted_proxies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,19 @@ class Auth:
     type: str
     realm: str
     cache_seconds: int
+    argon2_memory: int
+    argon2_passes: int
+    argon2_lanes: int
+    app_passwords_only: bool
+    throttle_failures: int
+    throttle_address_failures: int
+    throttle_seconds: int
+    certificate_header: str
+    certificate_user: str
+    oidc_issuer: str
+    oidc_audience: str
+    oidc_user_claim: str
+    create_users: bool
     extra: Mapping[str, str]
 
 

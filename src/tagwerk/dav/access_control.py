@@ -16,7 +16,7 @@ from tagwerk.dav.resources import (
     target,
 )
 from tagwerk.errors import DAV, InvalidXml, Refused
-from tagwerk.model import Access, Binding, Kind
+from tagwerk.model import Access, Binding, Kind, Rights
 from tagwerk.store.principals import principal_by_id
 
 feature = Feature("RFC 3744 access control and RFC 5397")
@@ -24,6 +24,7 @@ feature = Feature("RFC 3744 access control and RFC 5397")
 _EVERYWHERE = Where.ANY | Where.PRINCIPAL
 _READ = ("read", "read-acl", "read-current-user-privilege-set")
 _WRITE = ("write", "write-properties", "write-content", "bind", "unbind")
+_CHANGING = frozenset(f"<D:{name}/>" for name in ("all", *_WRITE))
 
 
 @feature.live_property("{DAV:}current-user-principal", on=_EVERYWHERE)
@@ -61,7 +62,10 @@ def group(context: Context, resource: Resource) -> str:
 @feature.live_property("{DAV:}current-user-privilege-set", on=_EVERYWHERE)
 def current_user_privilege_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.5: the aggregates, and what is in them, as clients look for either."""
-    return "".join(f"<D:privilege>{name}</D:privilege>" for name in privileges(resource))
+    names = privileges(resource)
+    if context.request.rights is Rights.READ_ONLY:
+        names = tuple(name for name in names if name not in _CHANGING)
+    return "".join(f"<D:privilege>{name}</D:privilege>" for name in names)
 
 
 def privileges(resource: Resource) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tagwerk.dav import paths
+from tagwerk.dav import login_rights, paths
 from tagwerk.dav.message import Request
 from tagwerk.errors import MethodNotAllowed, NeedPrivileges, NotFound
 from tagwerk.model import Access, Binding, Kind, Principal, StoredObject
@@ -257,15 +257,23 @@ def resolve_collection(context: Context, segments: tuple[str, ...]) -> Collectio
     binding = find_binding(context.txn, segments[0], segments[1])
     if binding is None:
         raise NotFound(f"There is no collection {segments[1]!r}.")
-    return CollectionResource(context.href(*segments, collection=True), binding, segments[0])
+    shown = login_rights.shown(binding, context.request.rights)
+    if shown is None:
+        raise NeedPrivileges("This app password is not for this kind of collection.")
+    return CollectionResource(context.href(*segments, collection=True), shown, segments[0])
 
 
 def collections_in(context: Context, home: Home) -> list[CollectionResource]:
     """Everything in a home."""
     name = home.principal.name
+    found = [
+        login_rights.shown(binding, context.request.rights)
+        for binding in bindings_of(context.txn, home.principal.id)
+    ]
     return [
         CollectionResource(context.href(name, binding.name, collection=True), binding, name)
-        for binding in bindings_of(context.txn, home.principal.id)
+        for binding in found
+        if binding is not None
     ]
 
 

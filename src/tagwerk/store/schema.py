@@ -13,7 +13,7 @@ from importlib import resources
 from tagwerk.errors import SchemaMismatch
 from tagwerk.store.engine import Engine, Transaction
 
-SCHEMA = 1
+SCHEMA = 5
 COMPATIBILITY = 1
 
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}
