@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from store_samples import NOW, event
@@ -10,7 +11,7 @@ from store_samples import NOW, event
 from tagwerk.cli.upkeep import DAY, do_upkeep, upkeep
 from tagwerk.errors import SyncTokenInvalid
 from tagwerk.model import Kind
-from tagwerk.settings import Retention
+from tagwerk.settings import load
 from tagwerk.store.check import counts
 from tagwerk.store.collections import create_collection
 from tagwerk.store.objects import put_object, remove_object
@@ -55,18 +56,23 @@ def test_a_database_without_old_removals_is_not_written(store, two):
     assert forget_removals(store, before=NOW) == 0
 
 
+def keeping(days):
+    settings = load(None, data=None, environ={"HOME": "/"})
+    return replace(settings, retention=replace(settings.retention, tombstone_days=days))
+
+
 def test_a_server_forgets_after_the_days_that_are_set(store, two):
-    do_upkeep(store, Retention(tombstone_days=36500))
+    do_upkeep(store, keeping(36500))
     with store.read() as txn:
         before = counts(txn).tombstones
-    do_upkeep(store, Retention(tombstone_days=90))
+    do_upkeep(store, keeping(90))
 
     with store.read() as txn:
         assert (before, counts(txn).tombstones) == (2, 0)
 
 
 def test_upkeep_ends_with_its_block(store):
-    with upkeep(store, Retention(tombstone_days=90)):
+    with upkeep(store, keeping(90)):
         pass
 
     assert not [each for each in threading.enumerate() if each.name == "upkeep"]

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from tagwerk import __version__
+from tagwerk.cli.app_password import app_password
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
 from tagwerk.cli.exports import export
@@ -19,6 +20,7 @@ from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
+from tagwerk.cli.totp import totp
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
 from tagwerk.errors import TagwerkError
@@ -34,7 +36,7 @@ def tagwerk() -> None:
     """
 
 
-for command in (serve, user, collection, import_, export, check, options, version):
+for command in (serve, user, app_password, totp, collection, import_, export, check, options, version):
     tagwerk.add_command(command)
 
 

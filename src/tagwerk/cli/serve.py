@@ -50,7 +50,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None) -> None:
     server = dataclasses.replace(server, host=host or server.host, port=server.port if port is None else port)
     settings = dataclasses.replace(settings, server=server)
     configure(settings.logging)
-    with invocation.engine(settings, create=True) as engine, upkeep(engine, settings.retention):
+    with invocation.engine(settings, create=True) as engine, upkeep(engine, settings):
         sockets = listen(server.host, server.port)
         try:
             _run(

@@ -27,6 +27,7 @@ from tagwerk.errors import TagwerkError
 from tagwerk.http import timezones
 from tagwerk.http.bodies import Body, read_body
 from tagwerk.http.compression import compressed, wants_gzip
+from tagwerk.http.proxies import Proxies
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 
@@ -51,6 +52,9 @@ class Frame(Protocol):
     def handle(self, scope: Scope, body: bytes, path: str) -> Response:
         """Answer one request; called in a worker thread."""
 
+    def close(self) -> None:
+        """The server ends."""
+
 
 FrameFactory = Callable[[Settings, Engine], Frame]
 
@@ -65,9 +69,11 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
         yield
         # Everybody has been answered; what still runs is what nobody waits for.
         await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+        frame.close()
 
     base = settings.server.base_path
     dav = DavApp(settings, frame, threads)
+    proxies = Proxies(settings)
 
     async def well_known(_request: HttpRequest) -> HttpResponse:
         """RFC 6764 5: with and without credentials, for every method."""
@@ -86,6 +92,8 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Nearly every request is for DAV, and to look for a route costs as much as to answer some of them.
+        if scope["type"] == "http":
+            proxies.read(scope)
         path = scope.get("path", "")
         if scope["type"] == "http" and "/.well-known/" not in path and "/-/" not in path:
             await dav(scope, receive, send)
