@@ -55,9 +55,11 @@ NAME_OPTIONS = frozenset({"lc_username", "uc_username", "strip_domain", "urldeco
 SECTIONS: Mapping[str, str] = MappingProxyType(
     {
         "server": "Where the server listens and what it accepts.",
+        "tls": "HTTPS without a reverse proxy.",
         "storage": "Where the data lies.",
         "auth": "Who may come in.",
         "dav": "Limits of CalDAV and CardDAV requests.",
+        "maintenance": "What `tagwerk maintenance` does.",
         "retention": "How long things that are gone are remembered.",
         "logging": "What is written to the log, on standard error.",
     }
@@ -111,6 +113,21 @@ OPTIONS: tuple[Option, ...] = (
         "Addresses and networks of the reverse proxies. Only what comes from these may say with X-Forwarded-For, -Proto"
         " and -Host who asked for what, and only they may name a user or a certificate in a header. unix: sockets of"
         " this machine that are no network's.",
+    ),
+    Option(
+        "tls",
+        "certificate",
+        "path",
+        "",
+        "File with the certificate and those that lead to its authority (PEM); empty for HTTP. SIGHUP reads it again.",
+    ),
+    Option("tls", "key", "path", "", "File with the key (PEM), if it is not in the same file."),
+    Option(
+        "tls",
+        "client_ca",
+        "path",
+        "",
+        "File with the authorities (PEM) whose client certificates are asked for and let in; empty for none.",
     ),
     Option(
         "storage",
@@ -310,6 +327,21 @@ OPTIONS: tuple[Option, ...] = (
         "Whom a user may look up by name or address, for inviting and sharing: everyone on this server, those in a"
         " common group (groups), or nobody.",
         choices=("everyone", "groups", "nobody"),
+    ),
+    Option(
+        "maintenance",
+        "backup_folder",
+        "path",
+        "",
+        "Where backups go; empty: backups in the data folder. Better on another disk.",
+    ),
+    Option(
+        "maintenance",
+        "backups",
+        "integer",
+        "14",
+        "How many backups are kept; 0 makes none.",
+        maximum=10_000,
     ),
     Option(
         "retention",

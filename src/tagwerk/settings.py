@@ -38,6 +38,15 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """[tls]; without a certificate there is none.  A key of None is in the same file."""
+
+    certificate: Path | None
+    key: Path | None
+    client_ca: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """[storage]; `data` is absolute."""
 
@@ -81,6 +90,14 @@ class Dav:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintenance:
+    """[maintenance]; `backup_folder` is absolute."""
+
+    backup_folder: Path
+    backups: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """[retention]"""
 
@@ -100,9 +117,11 @@ class Settings:
     """Every option with its value, one attribute for each section of the file."""
 
     server: Server
+    tls: Tls
     storage: Storage
     auth: Auth
     dav: Dav
+    maintenance: Maintenance
     retention: Retention
     logging: Logging
 
@@ -132,9 +151,14 @@ def load(
     url = database or environ.get("TAGWERK_DATABASE") or values["storage"]["database_url"]
     return Settings(
         Server(**values["server"]),
+        Tls(**{name: _file_path(text, path, environ) for name, text in values["tls"].items()}),
         Storage(data=folder, database_url=url or f"sqlite://{folder / 'tagwerk.sqlite'}"),
         Auth(**values["auth"], extra=MappingProxyType(extra)),
         Dav(**values["dav"]),
+        Maintenance(
+            _file_path(values["maintenance"]["backup_folder"], path, environ) or folder / "backups",
+            values["maintenance"]["backups"],
+        ),
         Retention(**values["retention"]),
         Logging(**values["logging"]),
     )

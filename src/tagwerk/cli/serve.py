@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import errno
 import ipaddress
+import logging
 import signal
 import socket
+import ssl
 import sys
+import time
 from collections.abc import Callable
 from importlib import metadata
 from types import FrameType
@@ -18,13 +22,19 @@ import uvicorn
 
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation
 from tagwerk.cli.logs import configure
+from tagwerk.cli.supervisor import Supervisor
 from tagwerk.cli.upkeep import upkeep
 from tagwerk.errors import ConfigurationError, TagwerkError
+from tagwerk.http import tls
 from tagwerk.http.protocol import BoundedProtocol
 from tagwerk.options import TAGWERK
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.principals import principals
+
+_LOGGER = logging.getLogger("tagwerk.serve")
+
+ACCEPT_SECONDS = 0.05
 
 GRACE_SECONDS = 10
 """How long running requests may take to finish after SIGTERM."""
@@ -38,29 +48,59 @@ KEEP_ALIVE_SECONDS = 75
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of 5232; 0: a free one."
 )
+@click.option(
+    "--self-signed",
+    is_flag=True,
+    help="HTTPS with a certificate of its own, for trying it in a network you trust.",
+)
 @common_options
 @pass_invocation
-def serve(invocation: Invocation, host: str | None, port: int | None) -> None:
+def serve(invocation: Invocation, host: str | None, port: int | None, self_signed: bool) -> None:
     """Start the server.
 
-    It makes its data folder and database, prints its URL, and runs until SIGTERM or Ctrl-C.
+    It makes its data folder and database, prints its URL, and runs until SIGTERM or Ctrl-C. SIGHUP makes it read
+    its certificate again.
     """
     settings = invocation.settings()
     server = settings.server
     server = dataclasses.replace(server, host=host or server.host, port=server.port if port is None else port)
     settings = dataclasses.replace(settings, server=server)
     configure(settings.logging)
+    supervisor = Supervisor()
     with invocation.engine(settings, create=True) as engine, upkeep(engine, settings):
-        sockets = listen(server.host, server.port)
+        if self_signed:
+            names = [*tls.local_hosts(), *([] if _is_any(server.host) else [server.host])]
+            settings = dataclasses.replace(settings, tls=tls.self_signed(settings.storage.data, names))
+        encryption = tls.context(settings.tls) if settings.tls.certificate or settings.tls.key else None
+        sockets = supervisor.listening_sockets() or listen(server.host, server.port)
         try:
             _run(
                 _application(settings, engine),
                 sockets,
-                lambda: _announce(invocation, settings, engine, sockets),
+                lambda: _announce(invocation, settings, engine, sockets, self_signed=self_signed),
+                supervisor=supervisor,
+                encryption=encryption,
+                reload=lambda: _reload(settings, encryption),
             )
         finally:
             for each in sockets:
                 each.close()
+
+
+def _is_any(host: str) -> bool:
+    return host.strip("[]") in ("0.0.0.0", "::")  # noqa: S104
+
+
+def _reload(settings: Settings, encryption: ssl.SSLContext | None) -> None:
+    if encryption is None:
+        _LOGGER.info("SIGHUP: there is no certificate to read again.")
+        return
+    try:
+        tls.load(encryption, settings.tls)
+    except ConfigurationError as error:
+        _LOGGER.error("SIGHUP: the old certificate stays. %s", error)
+    else:
+        _LOGGER.info("SIGHUP: the certificate was read again.")
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -118,22 +158,61 @@ def _application(settings: Settings, engine: Engine) -> Any:
     return create(settings, made)
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+class _Config(uvicorn.Config):
+    """uvicorn's, with a TLS context that is ours and can be changed while it is used."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, application: Any, encryption: ssl.SSLContext | None, **options: Any) -> None:
+        super().__init__(application, **options)
+        self._encryption = encryption
+
+    def load(self) -> None:
+        super().load()
+        self.ssl = self._encryption
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does, and to its service manager that it lives."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], supervisor: Supervisor) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._announce, self._supervisor = announce, supervisor
+        self._pause = supervisor.watchdog_seconds()
+        self._next_sign = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self._announce()
+            self._supervisor.notify("READY=1")
+
+    async def on_tick(self, counter: int) -> bool:
+        # Called in the event loop: if that hangs, no sign is given.
+        if self._pause and time.monotonic() >= self._next_sign:
+            self._next_sign = time.monotonic() + self._pause
+            self._supervisor.notify("WATCHDOG=1")
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._supervisor.notify("STOPPING=1")
+        for server in self.servers:
+            server.close()
+        # What was accepted a moment ago becomes a connection, which uvicorn then waits for.
+        await asyncio.sleep(ACCEPT_SECONDS)
+        await super().shutdown(sockets=sockets)
 
 
-def _run(application: Any, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
-    config = uvicorn.Config(
+def _run(
+    application: Any,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
+    *,
+    supervisor: Supervisor,
+    encryption: ssl.SSLContext | None,
+    reload: Callable[[], None],
+) -> None:
+    config = _Config(
         application,
+        encryption,
         http=BoundedProtocol,
         ws="none",
         lifespan="on",
@@ -145,14 +224,18 @@ def _run(application: Any, sockets: list[socket.socket], announce: Callable[[], 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = _Server(config, announce)
+    server = _Server(config, announce, supervisor)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        reload()
+
     # uvicorn has handlers of its own while it runs, and afterwards raises the signal again
     # for whoever was there before: that is us, so that a stop that was asked for is no failure.
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         server.run(sockets=sockets)
     except SystemExit as error:
@@ -163,9 +246,21 @@ def _run(application: Any, sockets: list[socket.socket], announce: Callable[[], 
 
 
 def _announce(
-    invocation: Invocation, settings: Settings, engine: Engine, sockets: list[socket.socket]
+    invocation: Invocation,
+    settings: Settings,
+    engine: Engine,
+    sockets: list[socket.socket],
+    *,
+    self_signed: bool,
 ) -> None:
     click.echo(f"Tagwerk listens on {url_of(settings, sockets[0])}")
+    if self_signed and settings.tls.certificate is not None:
+        if _is_any(settings.server.host):
+            port = sockets[0].getsockname()[1]
+            for host in tls.local_hosts()[3:]:
+                shown = f"[{host}]" if ":" in host else host
+                click.echo(f"In this network: https://{shown}:{port}{settings.server.base_path}/")
+        click.echo(f"SHA-256 of its certificate: {tls.fingerprint(settings.tls.certificate)}")
     if settings.auth.type == TAGWERK:
         with engine.read() as txn:
             nobody = next(iter(principals(txn)), None) is None
@@ -177,9 +272,12 @@ def _announce(
 
 def url_of(settings: Settings, listener: socket.socket) -> str:
     """The URL that reaches a listening socket from this machine."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    scheme = "http" if settings.tls.certificate is None else "https"
     address, port = listener.getsockname()[:2]
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if parsed.is_unspecified:
         parsed = ipaddress.ip_address("127.0.0.1" if parsed.version == 4 else "::1")
     host = f"[{parsed}]" if parsed.version == 6 else str(parsed)
-    return f"http://{host}:{port}{settings.server.base_path}/"
+    return f"{scheme}://{host}:{port}{settings.server.base_path}/"
