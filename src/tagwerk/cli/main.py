@@ -18,6 +18,7 @@ from tagwerk.cli.collection import collection
 from tagwerk.cli.exports import export
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
+from tagwerk.cli.maintenance import maintenance
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
 from tagwerk.cli.totp import totp
@@ -36,7 +37,19 @@ def tagwerk() -> None:
     """
 
 
-for command in (serve, user, app_password, totp, collection, import_, export, check, options, version):
+for command in (
+    serve,
+    user,
+    app_password,
+    totp,
+    collection,
+    import_,
+    export,
+    check,
+    maintenance,
+    options,
+    version,
+):
     tagwerk.add_command(command)
 
 

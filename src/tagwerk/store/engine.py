@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 Row = tuple[Any, ...]
@@ -49,6 +50,16 @@ class Engine(Protocol):
 
     def check(self) -> list[str]:
         """What the engine itself finds wrong with the database, as sentences."""
+
+    def backup(self, path: Path) -> None:
+        """Write one consistent moment of everything to a new file, readable by its owner alone, and verify it.
+
+        Raises:
+            Refused: what was written is not sound.
+        """
+
+    def compact(self) -> int:
+        """Bring statistics up to date and give room back where that is worth it; the bytes that were given back."""
 
     def close(self) -> None:
         """Give back every connection.  The engine cannot be used afterwards."""
