@@ -16,8 +16,11 @@ from typing import Any
 from davclient import Answer
 from tagwerk import settings as configuration
 from tagwerk.http import app as http_app
+from tagwerk.http.metrics import Metrics
+from tagwerk.http.observer import Observer
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
+from tagwerk.store.observed import ObservedEngine
 from tagwerk_radicale.application import Frame
 
 PHONE = "198.51.100.7"
@@ -28,8 +31,11 @@ class App:
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine, self.settings = engine, settings
-        self.frame = Frame(settings, engine)
-        self.asgi: Any = http_app.create(settings, self.frame)
+        metrics = Metrics()
+        observed = ObservedEngine(engine, lambda mode, seconds: metrics.waits.add(seconds, mode))
+        self.frame = Frame(settings, observed)
+        application = http_app.create(settings, self.frame, observed)
+        self.asgi: Any = Observer(application, settings, engine, metrics)
 
     def __call__(
         self,

@@ -62,6 +62,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "maintenance": "What `tagwerk maintenance` does.",
         "retention": "How long things that are gone are remembered.",
         "logging": "What is written to the log, on standard error.",
+        "observe": "Who may see how the server is: `/-/health` and `/-/metrics`.",
     }
 )
 
@@ -369,6 +370,39 @@ OPTIONS: tuple[Option, ...] = (
         "text for people, json for programs (one object in a line).",
         choices=("text", "json"),
     ),
+    Option(
+        "logging",
+        "access",
+        "choice",
+        "errors",
+        "Requests that are logged, with id, user, client, route, status, duration and bytes, and never with names of"
+        " objects, passwords or contents: all, those that the server failed to answer (errors), or none.",
+        choices=("all", "errors", "none"),
+    ),
+    Option(
+        "logging",
+        "slow_request_ms",
+        "integer",
+        "2000",
+        "Requests that take longer, in milliseconds, are logged with the times of their queries; 0 for none.",
+        maximum=3_600_000,
+    ),
+    Option(
+        "observe",
+        "allow",
+        "networks",
+        "127.0.0.1, ::1, unix",
+        "Addresses and networks that may ask; everybody else is told that there is nothing.",
+    ),
+    Option(
+        "observe",
+        "port",
+        "integer",
+        "0",
+        "A port for this alone, on [observe] host; 0: it is on the server's own port.",
+        maximum=65535,
+    ),
+    Option("observe", "host", "text", "127.0.0.1", "The address of that port."),
 )
 
 

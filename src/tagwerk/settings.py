@@ -110,6 +110,17 @@ class Logging:
 
     level: str
     format: str
+    access: str
+    slow_request_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """[observe]; port 0 for the server's own."""
+
+    allow: tuple[str, ...]
+    port: int
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,7 @@ class Settings:
     maintenance: Maintenance
     retention: Retention
     logging: Logging
+    observe: Observe
 
 
 def load(
@@ -161,6 +173,7 @@ def load(
         ),
         Retention(**values["retention"]),
         Logging(**values["logging"]),
+        Observe(**values["observe"]),
     )
 
 

@@ -26,10 +26,13 @@ from tagwerk.cli.supervisor import Supervisor
 from tagwerk.cli.upkeep import upkeep
 from tagwerk.errors import ConfigurationError, TagwerkError
 from tagwerk.http import tls
+from tagwerk.http.metrics import Metrics
+from tagwerk.http.observer import Observer
 from tagwerk.http.protocol import BoundedProtocol
 from tagwerk.options import TAGWERK
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
+from tagwerk.store.observed import ObservedEngine
 from tagwerk.store.principals import principals
 
 _LOGGER = logging.getLogger("tagwerk.serve")
@@ -73,6 +76,8 @@ def serve(invocation: Invocation, host: str | None, port: int | None, self_signe
             settings = dataclasses.replace(settings, tls=tls.self_signed(settings.storage.data, names))
         encryption = tls.context(settings.tls) if settings.tls.certificate or settings.tls.key else None
         sockets = supervisor.listening_sockets() or listen(server.host, server.port)
+        if settings.observe.port:
+            sockets += listen(settings.observe.host, settings.observe.port)
         try:
             _run(
                 _application(settings, engine),
@@ -147,7 +152,9 @@ def _application(settings: Settings, engine: Engine) -> Any:
 
     try:
         (frame,) = metadata.entry_points(group="tagwerk.frame", name="radicale")
-        made: Any = frame.load()(settings, engine)
+        metrics = Metrics()
+        watched = ObservedEngine(engine, lambda mode, seconds: metrics.waits.add(seconds, mode))
+        made: Any = frame.load()(settings, watched)
     except ValueError as error:
         raise ConfigurationError(
             "The frame for Radicale is not installed; install Tagwerk again with pip."
@@ -155,7 +162,7 @@ def _application(settings: Settings, engine: Engine) -> Any:
     except RuntimeError as error:
         # That is how Radicale says that an option of [auth] is missing or wrong.
         raise ConfigurationError(f"Radicale refuses the settings: {error}.") from error
-    return create(settings, made)
+    return Observer(create(settings, made, watched), settings, engine, metrics)
 
 
 class _Config(uvicorn.Config):

@@ -27,9 +27,18 @@ from tagwerk.errors import TagwerkError
 from tagwerk.http import timezones
 from tagwerk.http.bodies import Body, read_body
 from tagwerk.http.compression import compressed, wants_gzip
-from tagwerk.http.proxies import Proxies
+from tagwerk.http.observer import (
+    INVALID_TOKEN,
+    QUERIES,
+    REPORT,
+    REQUEST_ID,
+    SYNCED,
+    current_request,
+    report_in,
+)
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
+from tagwerk.store.observed import ObservedEngine
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +50,8 @@ _PIECE = 256 * 1024
 
 _STALLED_SECONDS = 120
 """How long a client may take for one piece; it holds a snapshot, and the log of the database grows meanwhile."""
+
+_RESPONSE = b"<D:response>"
 
 THREADS = 16
 """Requests that are worked on at the same time; SQLite and the GIL gain nothing from more."""
@@ -59,8 +70,11 @@ class Frame(Protocol):
 FrameFactory = Callable[[Settings, Engine], Frame]
 
 
-def create(settings: Settings, frame: Frame) -> ASGIApp:
-    """The application around `frame`; it lives as long as the server."""
+def create(settings: Settings, frame: Frame, observed: ObservedEngine | None = None) -> ASGIApp:
+    """The application around `frame`; it lives as long as the server.
+
+    With `observed`, the engine that `frame` works with, queries are timed for each request.
+    """
 
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dav")
 
@@ -72,8 +86,7 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
         frame.close()
 
     base = settings.server.base_path
-    dav = DavApp(settings, frame, threads)
-    proxies = Proxies(settings)
+    dav = DavApp(settings, frame, threads, observed)
 
     async def well_known(_request: HttpRequest) -> HttpResponse:
         """RFC 6764 5: with and without credentials, for every method."""
@@ -92,8 +105,6 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Nearly every request is for DAV, and to look for a route costs as much as to answer some of them.
-        if scope["type"] == "http":
-            proxies.read(scope)
         path = scope.get("path", "")
         if scope["type"] == "http" and "/.well-known/" not in path and "/-/" not in path:
             await dav(scope, receive, send)
@@ -106,8 +117,11 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
 class DavApp:
     """ASGI in, `Frame` behind it."""
 
-    def __init__(self, settings: Settings, frame: Frame, threads: Executor) -> None:
+    def __init__(
+        self, settings: Settings, frame: Frame, threads: Executor, observed: ObservedEngine | None = None
+    ) -> None:
         self._settings, self._frame, self._threads = settings, frame, threads
+        self._observed = observed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -122,10 +136,29 @@ class DavApp:
         await self._send(response, scope, receive, send)
 
     def _answer(self, scope: Scope, body: Body, path: str) -> Response:
-        response = self._frame.handle(scope, body.read(), path)
-        if isinstance(response.body, bytes):
-            return response
-        return _collected(response, response.body)
+        # A thread of the pool knows nothing of the task that asks it.
+        current_request.set(scope.get(REQUEST_ID, ""))
+        if self._observed is None:
+            return self._watched(scope, body.read(), path)
+        with self._observed.collecting() as scope[QUERIES]:
+            return self._watched(scope, body.read(), path)
+
+    def _watched(self, scope: Scope, body: bytes, path: str) -> Response:
+        report = scope["method"] == "REPORT"
+        if report:
+            scope[REPORT] = report_in(body)
+        response = self._frame.handle(scope, body, path)
+        synced = report and scope[REPORT] == "sync-collection"
+        if synced and response.status == 207 and not isinstance(response.body, bytes):
+            response.body = _Counted(response.body, scope)
+        if not isinstance(response.body, bytes):
+            response = _collected(response, response.body)
+        elif synced:
+            if response.status == 207:
+                scope[SYNCED] = response.body.count(_RESPONSE)
+            elif response.status == 403 and b"valid-sync-token" in response.body:
+                scope[INVALID_TOKEN] = True
+        return response
 
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -190,6 +223,25 @@ def _collected(response: Response, parts: Iterator[bytes]) -> Response:
             return response
     response.body = b"".join(begun)
     return response
+
+
+class _Counted:
+    """Counts the resources that a streamed answer names, while it is made."""
+
+    def __init__(self, parts: Iterator[bytes], scope: Scope) -> None:
+        self._parts, self._scope = parts, scope
+        scope[SYNCED] = 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> bytes:
+        part = next(self._parts)
+        self._scope[SYNCED] += part.count(_RESPONSE)
+        return part
+
+    def close(self) -> None:
+        close_body(self._parts)
 
 
 class _Chained:

@@ -39,15 +39,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server ends.  A connection that was just accepted still gets an answer to what it sends."""
-        if self.cycle is None and not self.transport.is_closing():
+        if self._never_asked() and not self.transport.is_closing():
             self._ending = True
             self.loop.call_later(FIRST_REQUEST_SECONDS, self._end)
         else:
             super().shutdown()
 
     def _end(self) -> None:
-        if self.cycle is None:
+        if self._never_asked():
             self.transport.close()
+
+    def _never_asked(self) -> bool:
+        cycle: Any = self.cycle  # None until the first request, whatever its annotation says.
+        return cycle is None
 
     def data_received(self, data: bytes) -> None:
         self._head += len(data)
@@ -66,5 +70,5 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
-        if self._ending and self.cycle is not None:
+        if self._ending and not self._never_asked():
             self.cycle.keep_alive = False
