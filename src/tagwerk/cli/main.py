@@ -15,6 +15,7 @@ from tagwerk import __version__
 from tagwerk.cli.app_password import app_password
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
+from tagwerk.cli.doctor import doctor
 from tagwerk.cli.exports import export
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
@@ -47,6 +48,7 @@ for command in (
     export,
     check,
     maintenance,
+    doctor,
     options,
     version,
 ):

@@ -6,6 +6,7 @@ body.  Paths are shown up to the collection.
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import json
 import logging
@@ -14,6 +15,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from hashlib import sha256
 from typing import Any
 
 from anyio import to_thread
@@ -21,11 +23,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagwerk.errors import TagwerkError
 from tagwerk.http.metrics import CONTENT_TYPE, Metrics
-from tagwerk.http.proxies import Proxies
+from tagwerk.http.proxies import PEER, Proxies
 from tagwerk.model import Login
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.observed import Queries
+from tagwerk.store.schema import meta
 from tagwerk.store.upkeep import outbox_depth
 
 REPORT = "tagwerk.report"
@@ -37,6 +40,9 @@ SYNCED = "tagwerk.synced"
 """In the scope: resources named in an answer to sync-collection."""
 INVALID_TOKEN = "tagwerk.invalid_token"  # noqa: S105
 """In the scope: a sync token was refused."""
+
+DOCTOR = "doctor"
+"""In the table `meta`: until when a token of `tagwerk doctor` counts, and its SHA-256."""
 
 current_request: ContextVar[str] = ContextVar("current_request", default="")
 """The id of the request that a thread or task works for; the log shows it in every line."""
@@ -142,6 +148,8 @@ class Observer:
         path: str = scope.get("path", "")
         if self._base and path.startswith(self._base + "/"):
             path = path[len(self._base) :]
+        if path.startswith("/-/doctor"):
+            return self._seen(scope)
         asked = path.startswith(("/-/health", "/-/metrics")) and scope["method"] in ("GET", "HEAD")
         if not (asked or alone):
             return None
@@ -152,6 +160,35 @@ class Observer:
         if path == "/-/health/live":
             return _live()
         return self._ready() if path in ("/-/health", "/-/health/ready") else _nothing()
+
+    async def _seen(self, scope: Scope) -> tuple[int, str, bytes]:
+        """What arrives here of a request of `tagwerk doctor`, which shows that it knows the database."""
+        headers = dict(scope["headers"])
+        try:
+            expected = await to_thread.run_sync(self._doctors_token)
+        except TagwerkError:
+            expected = ""
+        given = sha256(headers.get(b"x-tagwerk-doctor", b"")).hexdigest()
+        if not expected or not hmac.compare_digest(expected, given):
+            return await _nothing()
+        peer, forwarded, trusted = scope.get(PEER, ("", [], False))
+        seen = {
+            "client": (scope.get("client") or ("unix", 0))[0],
+            "peer": peer,
+            "forwarded": forwarded,
+            "trusted": trusted,
+            "scheme": scope["scheme"],
+            "host": headers.get(b"host", b"").decode("latin-1"),
+            "method": scope["method"],
+            "path": (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0],
+            "depth": headers.get(b"depth", b"").decode("latin-1"),
+        }
+        return 200, "application/json", json.dumps(seen).encode()
+
+    def _doctors_token(self) -> str:
+        with self._engine.read() as txn:
+            until, _, token = meta(txn, DOCTOR).partition(" ")
+        return token if until.isdigit() and int(until) > time.time() else ""
 
     def _may_see(self, scope: Scope) -> bool:
         client = scope.get("client")

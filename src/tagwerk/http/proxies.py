@@ -18,6 +18,9 @@ from tagwerk.settings import Settings
 CERTIFICATE = "tagwerk.certificate"
 """In the scope: the certificate with which the client or the proxy's client proved itself, DER or PEM."""
 
+PEER = "tagwerk.peer"
+"""In the scope: the address that the connection came from, which of the headers it sent, whether it is believed."""
+
 REMOTE_USER = "tagwerk.remote_user"
 """In the scope: whom the proxy says that it let in."""
 
@@ -53,6 +56,7 @@ class Proxies:
                 said[name] = said[name] + b", " + value if name in said else value
             else:
                 kept.append((name, value))
+        scope[PEER] = (peer[0] if peer else "unix", sorted(name.decode() for name in said), trusted)
         if not said:
             return
         scope["headers"] = kept
