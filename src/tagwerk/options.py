@@ -61,6 +61,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "dav": "Limits of CalDAV and CardDAV requests.",
         "maintenance": "What `tagwerk maintenance` does.",
         "retention": "How long things that are gone are remembered.",
+        "onboarding": "What `tagwerk onboard` tells devices.",
         "logging": "What is written to the log, on standard error.",
         "observe": "Who may see how the server is: `/-/health` and `/-/metrics`.",
     }
@@ -354,6 +355,23 @@ OPTIONS: tuple[Option, ...] = (
         minimum=90,
         maximum=36500,
     ),
+    Option(
+        "onboarding",
+        "url",
+        "text",
+        "",
+        "Where clients reach the server, for example https://calendar.example.com/.",
+    ),
+    Option("onboarding", "title", "text", "Tagwerk", "What devices call the account, and who it is from."),
+    Option(
+        "onboarding",
+        "certificate",
+        "path",
+        "",
+        "File with the certificate (PEM, with those that lead to its authority) that signs profiles for Apple's"
+        " devices; empty: that of [tls], or none.",
+    ),
+    Option("onboarding", "key", "path", "", "File with its key (PEM), if it is not in the same file."),
     Option(
         "logging",
         "level",

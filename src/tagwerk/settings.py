@@ -105,6 +105,16 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Onboarding:
+    """[onboarding]; a key of None is in the file of the certificate."""
+
+    url: str
+    title: str
+    certificate: Path | None
+    key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """[logging]"""
 
@@ -134,6 +144,7 @@ class Settings:
     dav: Dav
     maintenance: Maintenance
     retention: Retention
+    onboarding: Onboarding
     logging: Logging
     observe: Observe
 
@@ -172,6 +183,11 @@ def load(
             values["maintenance"]["backups"],
         ),
         Retention(**values["retention"]),
+        Onboarding(
+            values["onboarding"]["url"],
+            values["onboarding"]["title"],
+            *(_file_path(values["onboarding"][name], path, environ) for name in ("certificate", "key")),
+        ),
         Logging(**values["logging"]),
         Observe(**values["observe"]),
     )

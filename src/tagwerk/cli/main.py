@@ -20,6 +20,7 @@ from tagwerk.cli.exports import export
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.maintenance import maintenance
+from tagwerk.cli.onboard import onboard
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
 from tagwerk.cli.totp import totp
@@ -43,6 +44,7 @@ for command in (
     user,
     app_password,
     totp,
+    onboard,
     collection,
     import_,
     export,
