@@ -20,6 +20,7 @@ from tagwerk.cli.exports import export
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.maintenance import maintenance
+from tagwerk.cli.migrate import migrate
 from tagwerk.cli.onboard import onboard
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
@@ -48,6 +49,7 @@ for command in (
     collection,
     import_,
     export,
+    migrate,
     check,
     maintenance,
     doctor,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 
 import click
@@ -15,11 +14,11 @@ from tagwerk.cli.invocation import (
     common_options,
     find_user,
     now,
-    on_terminal,
     pass_invocation,
     user_called,
 )
 from tagwerk.cli.leaving import erase, export, remove
+from tagwerk.cli.passphrase import first_line, on_terminal_or_stdin
 from tagwerk.cli.table import table
 from tagwerk.errors import Conflict, InvalidRequest
 from tagwerk.options import size_of
@@ -179,20 +178,7 @@ def quota(invocation: Invocation, name: str, size: str | None) -> None:
 
 def _new_password(name: str, *, from_stdin: bool) -> str:
     """The password that somebody types twice, or the first line of standard input without its end."""
-    if not from_stdin:
-        if not on_terminal():
-            raise click.UsageError(
-                "There is no terminal to ask for the password; write it to standard input with --password-stdin."
-            )
-        answer: str = click.prompt(
-            f"Password for {name}", hide_input=True, confirmation_prompt="Once more", err=True
-        )
-        return answer
-    line = sys.stdin.buffer.readline()
-    try:
-        return line.decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("The password on standard input is not UTF-8.") from error
+    return first_line() if from_stdin else on_terminal_or_stdin(f"Password for {name}", twice=True)
 
 
 def _address(email: str) -> str:
