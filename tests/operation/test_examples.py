@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, program
 from tagwerk.accounts.throttle import Limits
 from tagwerk.cli.logs import _Json, _Lines
+from tagwerk.http.observer import current_request
 
 CONFIG = ROOT / "config"
 
@@ -94,8 +95,10 @@ def log(tmp_path, caplog):
 
     def write(formatter, before=""):
         path = tmp_path / "log"
+        current_request.set("0123456789abcdef")
         lines = [before + formatter.format(record) for record in [*records, forged]]
         path.write_text("\n".join(lines) + "\n")
+        current_request.set("")
         return path
 
     return write
