@@ -8,6 +8,7 @@ import pytest
 from cli_samples import calendar, card, event
 
 from tagwerk.store import open_engine
+from tagwerk.store.schema import SCHEMA
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_sound_database_is_in_order(tagwerk, filled):
 
     assert (result.code, result.err) == (0, "")
     assert result.out == (
-        "Schema 1: 1 user, 3 collections, 2 objects, 0 remembered removals.\nEverything is in order.\n"
+        f"Schema {SCHEMA}: 1 user, 3 collections, 2 objects, 0 remembered removals.\nEverything is in order.\n"
     )
 
 
@@ -41,7 +42,7 @@ def test_the_report_can_be_read_by_programs(tagwerk, filled):
 
     assert report["ok"] is True
     assert report["problems"] == report["notes"] == []
-    assert report["schema"] == "1"
+    assert report["schema"] == str(SCHEMA)
     assert report["counts"] == {"users": 1, "collections": 3, "objects": 2, "tombstones": 0}
 
 

@@ -92,8 +92,12 @@ def test_by_default_only_what_failed_here_is_a_line(start, caplog):
 def test_an_id_of_the_proxy_is_kept_and_an_odd_one_is_not(start):
     app = start()
 
-    assert app("GET", "/", X_Request_Id="abcdef-123456").headers["x-request-id"] == "abcdef-123456"
-    assert re.fullmatch("[0-9a-f]{16}", app("GET", "/", X_Request_Id="a b\n").headers["x-request-id"])
+    def given(address, text):
+        return app("GET", "/", address=address, X_Request_Id=text).headers["x-request-id"]
+
+    assert given(HERE, "abcdef-123456") == "abcdef-123456"
+    assert re.fullmatch("[0-9a-f]{16}", given(HERE, "a b\n"))
+    assert re.fullmatch("[0-9a-f]{16}", given(FAR, "abcdef-123456"))
 
 
 def test_every_line_of_a_request_has_its_id(start, caplog):

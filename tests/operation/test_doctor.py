@@ -12,9 +12,9 @@ import time
 import dns.message
 import dns.rrset
 import pytest
+from installed import ROOT, program
 
 import serverprocess
-from conftest import ROOT, program
 from serverprocess import tagwerk
 
 GOOD_LOCATION = """

@@ -7,8 +7,8 @@ import re
 import subprocess
 
 import pytest
+from installed import ROOT, program
 
-from conftest import ROOT, program
 from tagwerk.accounts.throttle import Limits
 from tagwerk.cli.logs import _Json, _Lines
 from tagwerk.http.observer import current_request

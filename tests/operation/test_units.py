@@ -14,9 +14,9 @@ import time
 from http.client import HTTPConnection
 
 import pytest
+from installed import ROOT, program
 
 import serverprocess
-from conftest import ROOT, program
 from tagwerk.cli.supervisor import Supervisor
 from tagwerk.errors import ConfigurationError
 

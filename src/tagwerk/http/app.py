@@ -12,6 +12,8 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -31,9 +33,7 @@ from tagwerk.http.observer import (
     INVALID_TOKEN,
     QUERIES,
     REPORT,
-    REQUEST_ID,
     SYNCED,
-    current_request,
     report_in,
 )
 from tagwerk.settings import Settings
@@ -130,14 +130,14 @@ class DavApp:
             path = _path_below(scope, self._settings.server.base_path)
             async with read_body(scope, receive, limit=self._settings.server.max_body_size) as body:
                 loop = asyncio.get_running_loop()
-                response = await loop.run_in_executor(self._threads, self._answer, scope, body, path)
+                # In the context of this task, so that the log knows the request.
+                answer = partial(copy_context().run, self._answer, scope, body, path)
+                response = await loop.run_in_executor(self._threads, answer)
         except TagwerkError as error:
             response = failures.response(error, realm=self._settings.auth.realm)
         await self._send(response, scope, receive, send)
 
     def _answer(self, scope: Scope, body: Body, path: str) -> Response:
-        # A thread of the pool knows nothing of the task that asks it.
-        current_request.set(scope.get(REQUEST_ID, ""))
         if self._observed is None:
             return self._watched(scope, body.read(), path)
         with self._observed.collecting() as scope[QUERIES]:
@@ -189,10 +189,10 @@ class DavApp:
         body: Any = response.body
         loop = asyncio.get_running_loop()
         # The next piece is made while the client takes this one.
-        coming = loop.run_in_executor(self._threads, _gathered, body)
+        coming = loop.run_in_executor(self._threads, partial(copy_context().run, _gathered, body))
         try:
             while part := await coming:
-                coming = loop.run_in_executor(self._threads, _gathered, body)
+                coming = loop.run_in_executor(self._threads, partial(copy_context().run, _gathered, body))
                 yield part
         finally:
             coming.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -306,7 +306,8 @@ def report_in(body: bytes) -> str:
 
 def _request_id(scope: Scope) -> str:
     """The id that a proxy gave, or a new one."""
-    for name, value in scope["headers"]:
+    _, _, trusted = scope.get(PEER, ("", [], False))
+    for name, value in scope["headers"] if trusted else ():
         if name == b"x-request-id" and _ID.fullmatch(value.decode("latin-1")):
             return str(value.decode())
     return secrets.token_hex(8)
