@@ -209,6 +209,20 @@ def test_permissions_backups_and_the_clock(tmp_path):
     assert done.stdout.endswith("2 things to change.\n")
 
 
+def test_secrets_that_everybody_can_read(tmp_path):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text("[auth]\ntype = ldap\nldap_secret = hush\n[onboarding]\nkey = sign.key\n")
+    (tmp_path / "sign.key").write_text("x")
+    (tmp_path / "sign.key").chmod(0o604)
+    config.chmod(0o644)
+
+    done = tagwerk("doctor", "--config", config, "--data", tmp_path / "data", check=False)
+
+    assert f"-> chmod o= {config}" in done.stdout
+    assert f"-> chmod o= {tmp_path}/sign.key" in done.stdout
+    assert "hush" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -67,6 +67,7 @@ def _examine(
         return
     yield from doctor_here.configuration(settings)
     yield from doctor_here.permissions(settings)
+    yield from doctor_here.secrets_of(settings, invocation.config_path())
     try:
         with invocation.engine(settings) as engine:
             yield from doctor_here.database(engine, settings)

@@ -63,6 +63,22 @@ def permissions(settings: Settings) -> Iterator[Finding]:
         yield ok("disk", f"{free // 1024**2:,} MiB are free.")
 
 
+def secrets_of(settings: Settings, config: Path | None) -> Iterator[Finding]:
+    """Whether everybody on this machine can read what only the server needs."""
+    keys = [
+        settings.tls.key or settings.tls.certificate,
+        settings.onboarding.key or settings.onboarding.certificate,
+    ]
+    files = [path for path in keys if path is not None]
+    if config is not None and any("secret" in name for name in settings.auth.extra):
+        files.append(config)
+    for path in dict.fromkeys(files):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
+            yield wrong(
+                "permissions", f"Everybody on this machine can read the secret in {path}.", f"chmod o= {path}"
+            )
+
+
 def database(engine: Engine, settings: Settings) -> Iterator[Finding]:
     """Whether the database is sound and backed up, and the clock fits it."""
     problems = engine.check()
