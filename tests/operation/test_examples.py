@@ -11,7 +11,7 @@ from installed import ROOT, program
 
 from tagwerk.accounts.throttle import Limits
 from tagwerk.cli.logs import _Json, _Lines
-from tagwerk.http.observer import current_request
+from tagwerk.http.current import current_request
 
 CONFIG = ROOT / "config"
 

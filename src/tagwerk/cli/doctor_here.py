@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dns.exception
-import dns.resolver
 from cryptography import x509
 
 from tagwerk.cli.findings import Finding, note, ok, wrong
@@ -156,6 +154,10 @@ def configuration(settings: Settings) -> Iterator[Finding]:
 
 def records(domain: str, nameserver: str) -> Iterator[Finding]:
     """The SRV and TXT records of RFC 6764 for a domain."""
+    # Large, and of no use to every other command.
+    import dns.exception
+    import dns.resolver
+
     resolver = dns.resolver.Resolver(configure=not nameserver)
     resolver.lifetime = 5
     if nameserver:

@@ -23,10 +23,9 @@ from cryptography import x509
 from tagwerk.cli.doctor_here import expiry
 from tagwerk.cli.findings import Finding, note, ok, wrong
 from tagwerk.errors import ConfigurationError
-from tagwerk.http.observer import DOCTOR
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
-from tagwerk.store.schema import set_meta
+from tagwerk.store.schema import DOCTOR, set_meta
 
 TIMEOUT = 20
 METHODS = ("PROPFIND", "REPORT", "PROPPATCH", "MKCALENDAR", "MKCOL", "PUT", "DELETE", "COPY", "MOVE")

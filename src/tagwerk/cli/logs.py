@@ -8,7 +8,7 @@ import re
 import sys
 from datetime import UTC, datetime
 
-from tagwerk.http.observer import current_request
+from tagwerk.http.current import current_request
 from tagwerk.settings import Logging
 
 

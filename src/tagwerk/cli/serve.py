@@ -26,8 +26,6 @@ from tagwerk.cli.supervisor import Supervisor
 from tagwerk.cli.upkeep import upkeep
 from tagwerk.errors import ConfigurationError, TagwerkError
 from tagwerk.http import tls
-from tagwerk.http.metrics import Metrics
-from tagwerk.http.observer import Observer
 from tagwerk.http.protocol import BoundedProtocol
 from tagwerk.options import TAGWERK
 from tagwerk.settings import Settings
@@ -149,6 +147,8 @@ def _listen_sentence(error: OSError, host: str, port: int) -> str:
 def _application(settings: Settings, engine: Engine) -> Any:
     """The ASGI application around the frame that the adapters register."""
     from tagwerk.http.app import create
+    from tagwerk.http.metrics import Metrics
+    from tagwerk.http.observer import Observer
 
     try:
         (frame,) = metadata.entry_points(group="tagwerk.frame", name="radicale")

@@ -14,7 +14,6 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from contextvars import ContextVar
 from hashlib import sha256
 from typing import Any
 
@@ -22,13 +21,14 @@ from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagwerk.errors import TagwerkError
+from tagwerk.http.current import current_request
 from tagwerk.http.metrics import CONTENT_TYPE, Metrics
 from tagwerk.http.proxies import PEER, Proxies
 from tagwerk.model import Login
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.observed import Queries
-from tagwerk.store.schema import meta
+from tagwerk.store.schema import DOCTOR, meta
 from tagwerk.store.upkeep import outbox_depth
 
 REPORT = "tagwerk.report"
@@ -40,12 +40,6 @@ SYNCED = "tagwerk.synced"
 """In the scope: resources named in an answer to sync-collection."""
 INVALID_TOKEN = "tagwerk.invalid_token"  # noqa: S105
 """In the scope: a sync token was refused."""
-
-DOCTOR = "doctor"
-"""In the table `meta`: until when a token of `tagwerk doctor` counts, and its SHA-256."""
-
-current_request: ContextVar[str] = ContextVar("current_request", default="")
-"""The id of the request that a thread or task works for; the log shows it in every line."""
 
 METHODS = frozenset(
     [

@@ -16,6 +16,9 @@ from tagwerk.store.engine import Engine, Transaction
 SCHEMA = 5
 COMPATIBILITY = 1
 
+DOCTOR = "doctor"
+"""A fact: until when a token of `tagwerk doctor` counts, and its SHA-256."""
+
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 _EXISTS = {
     "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
