@@ -20,7 +20,7 @@ from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.gate import InvalidToken
 from tagwerk.accounts.users import add_user
 from tagwerk.model import Rights
-from tagwerk.store.principals import principal_by_name, set_state
+from tagwerk.store.principals import add_principal, principal_by_name, set_state
 
 EVIL, PROXY = "203.0.113.66", "127.0.0.1"
 
@@ -143,6 +143,18 @@ def test_app_passwords_work_beside_radicales_types(start, tmp_path):
     assert me(app, user="anna", password=secret) == "/anna/"
     assert me(app, user="anna", password="from the file") == "/anna/"
     assert me(app, user="anna", password="secret") == 401
+
+
+def test_a_name_in_the_directory_that_is_a_group_here_is_nobody(start, tmp_path):
+    (tmp_path / "users").write_text("anna:right\nclub:right\n")
+    app = start(
+        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {tmp_path}/users\nhtpasswd_encryption = plain\n"
+    )
+    with app.engine.write() as txn:
+        add_principal(txn, "club", now=1, kind="group")
+
+    assert me(app, user="club", password="right") == 401
+    assert me(app, user="anna", password="right") == "/anna/"
 
 
 def test_radicales_types_are_throttled_too(start, tmp_path):

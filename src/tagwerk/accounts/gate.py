@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from tagwerk.accounts.login import Authenticator
-from tagwerk.accounts.users import ensure_user
+from tagwerk.accounts.login import BACKEND, Authenticator
+from tagwerk.accounts.users import ensure_user, may_log_in
 from tagwerk.errors import TagwerkError, Unauthenticated
 from tagwerk.model import Login
 from tagwerk.store import Engine
@@ -89,7 +89,7 @@ class Gate:
             found = self._authenticator.authenticate(
                 self._canonical(name), password, address=attempt.address, client=attempt.client
             )
-            if found is None:
+            if found is None or (found.how == BACKEND and not may_log_in(self._engine, found.name)):
                 raise Unauthenticated(WRONG)
             return found
         # Last, as a browser shows its certificate to everybody; who sends a password means it.

@@ -42,7 +42,8 @@ COUNTED_SECONDS = 3600
 
 NO_LIMITS = Limits(0, 0)
 
-_BACKEND = "backend"
+BACKEND = "backend"
+"""How somebody logged in whom another authority let in."""
 
 COMPUTATIONS = 2
 """Hashes computed at the same time; each takes 64 MiB."""
@@ -123,7 +124,7 @@ class Authenticator:
             if self._is_right(credential, found, password):
                 self._usage.note(credential, now=now, address=address, client=client)
                 return Login(found, Rights(credential.rights), credential.kind, credential.label)
-        if self._backend is not None and self._accepted.holds(self._key(_BACKEND, found, password)):
+        if self._backend is not None and self._accepted.holds(self._key(BACKEND, found, password)):
             return self._ask_backend(found, password, address)
         self._throttle.check(address, found, now=now)
         login = self._prove(usable, found, password, address)
@@ -163,8 +164,8 @@ class Authenticator:
         found, groups = self._backend(name, password, address)
         if not found:
             return None
-        self._accepted.add(self._key(_BACKEND, name, password))
-        return Login(found, how="backend", groups=groups)
+        self._accepted.add(self._key(BACKEND, name, password))
+        return Login(found, how=BACKEND, groups=groups)
 
     def _count(self, address: str, name: str, password: str, *, now: int, known: bool) -> None:
         """Count and log a failure, but not the same one again: clients repeat an old password for days."""

@@ -53,6 +53,13 @@ def add_user(
     return principal
 
 
+def may_log_in(engine: Engine, name: str) -> bool:
+    """Whether somebody else's user of that name is one here, or can become one: no group, and not switched off."""
+    with engine.read() as txn:
+        known = principal_by_name(txn, unicodedata.normalize("NFC", name))
+    return known is None or (known.state == "active" and known.kind == "person")
+
+
 def ensure_user(engine: Engine, name: str, *, create: bool, now: int) -> str:
     """The user for whom somebody else vouches, made if they are new and `create`; their name as it is stored.
 
