@@ -6,36 +6,44 @@ principals; every ``do_*`` method hands over to `tagwerk.dav`.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from radicale import config
 from radicale.app import Application as RadicaleApplication
+from radicale.auth import AuthContext, BaseAuth
 from radicale.log import logger as radicale_log
 from radicale.types import WSGIResponse
 
+from tagwerk.accounts.gate import WRONG, Attempt, InvalidToken
+from tagwerk.accounts.gates import gate
+from tagwerk.accounts.login import BACKEND, Backend
 from tagwerk.dav import failures
 from tagwerk.dav.engine import DavEngine
 from tagwerk.dav.message import Request, Response
-from tagwerk.errors import InvalidRequest, Refused, TagwerkError, Unauthenticated
+from tagwerk.errors import Refused, TagwerkError, Unauthenticated, Unavailable
+from tagwerk.model import Rights
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.engine import again
-from tagwerk_radicale import engines
+from tagwerk_radicale import engines, passed
 from tagwerk_radicale.groups import Directory
+from tagwerk_radicale.passed import Auth as Passed
 from tagwerk_radicale.storage import Storage
 
 _REQUEST = "tagwerk.request"
 _ANSWERS = "tagwerk.answers"
 
-OWN_AUTH = "tagwerk_radicale.auth"
+_LOGGER = logging.getLogger("tagwerk.accounts")
+
+OWN_AUTH = "tagwerk_radicale.passed"
 _RADICALE_TYPES = {"tagwerk": OWN_AUTH}
+_HEADER_TYPES = ("http_x_remote_user", "http_remote_user", "remote_user")
 
 
 def create(settings: Settings, engine: Engine) -> Frame:
@@ -50,6 +58,9 @@ class Application(RadicaleApplication):
         super().__init__(configuration)
         self._dav = dav
         self._directory = Directory(engine, configuration.get("auth", "type"))
+        self.backend = self._auth
+        # Who asks is decided before the dispatch, for every way to log in (`tagwerk.accounts.gate`).
+        self._auth = Passed(configuration)
         if configuration.get("auth", "type") == OWN_AUTH:
             self._storage = KnownPrincipals(configuration)
         else:
@@ -66,11 +77,13 @@ class Application(RadicaleApplication):
     ) -> WSGIResponse:
         request: Request = environ[_REQUEST]
         try:
-            self._directory.synchronize(user, user_groups)
+            login = environ[passed.LOGIN]
+            if login is not None and login.how == BACKEND:
+                self._directory.synchronize(user, user_groups)
         except TagwerkError as error:
             response = failures.response(error)
         else:
-            response = self._dav.handle(replace(request, user=user))
+            response = self._dav.handle(request)
         environ[_ANSWERS].append(response)
         return response.status, response.headers, None, None
 
@@ -118,7 +131,14 @@ class Frame:
         self._settings = settings
         self._dav = DavEngine(engine, settings)
         engines.adopt(settings.storage.database_url, engine)
-        self._application = Application(configuration(settings), self._dav, engine)
+        radicale = configuration(settings)
+        self._application = Application(radicale, self._dav, engine)
+        self.gate = gate(
+            settings,
+            engine,
+            backend=backend_of(settings, self._application.backend),
+            canonical=partial(canonical_name, radicale),
+        )
 
     def handle(self, scope: Any, body: bytes, path: str) -> Response:
         """Log in and answer; called in a worker thread."""
@@ -128,15 +148,26 @@ class Frame:
             headers[key] = (
                 f"{headers[key]}, {value.decode('latin-1')}" if key in headers else value.decode("latin-1")
             )
+        client = scope.get("client") or ("", 0)
+        attempt = Attempt(
+            authorization=headers.pop("authorization", ""),
+            address=client[0],
+            client=headers.get("user-agent", ""),
+            remote_user=scope.get("tagwerk.remote_user", ""),
+            certificate=scope.get("tagwerk.certificate", b""),
+        )
         try:
-            authorization = normalized_authorization(headers.get("authorization", ""))
-        except (InvalidRequest, Unauthenticated) as error:
-            return failures.response(error, realm=self._settings.auth.realm)
+            login = self.gate.login(attempt)
+        except TagwerkError as error:
+            return self._failed(error)
+        scope["tagwerk.login"] = login
         request = Request(
             method=scope["method"].upper(),
             path=path,
             headers=headers,
             body=body,
+            user=login.name if login else "",
+            rights=login.rights if login else Rights.ALL,
             base=self._settings.server.base_path,
             scheme=scope.get("scheme", "http"),
             query=scope.get("query_string", b"").decode("latin-1"),
@@ -144,25 +175,36 @@ class Frame:
         if not hasattr(self._application, f"do_{request.method}"):
             return self._dav.handle(request)
         answers: list[Response] = []
-        environ = self._environ(scope, request, authorization) | {_ANSWERS: answers}
-        # What is undone here is the login, or a new user's home; requests come back answered.
+        environ = self._environ(scope, request) | {_ANSWERS: answers, passed.LOGIN: login}
+        # What is undone here is a new user's home; requests come back answered.
         status, dispatched, _ = again(lambda: self._application._handle_request(environ))
         for response in answers:
             response.headers = dict(dispatched)
             return response
         return self._refused(int(status.split()[0]), dict(dispatched))
 
+    def close(self) -> None:
+        """The server ends: what is still to be noted is written."""
+        self.gate.close()
+
+    def _failed(self, error: TagwerkError) -> Response:
+        response = failures.response(error, realm=self._settings.auth.realm)
+        if isinstance(error, InvalidToken):
+            response.headers["WWW-Authenticate"] = (
+                f'Bearer realm="{self._settings.auth.realm}", error="invalid_token"'
+            )
+        return response
+
     def _refused(self, status: int, headers: dict[str, str]) -> Response:
-        """Radicale answered without asking us: a wrong login, or something it cannot dispatch."""
+        """Radicale answered without asking us: something it cannot dispatch, or a name that cannot have a home."""
         if status in (401, 403):
-            error = Unauthenticated("The name or the password is wrong.")
-            return failures.response(error, realm=self._settings.auth.realm)
+            return self._failed(Unauthenticated(WRONG))
         sentence = "The server failed to answer; its log says why." if status >= 500 else f"Status {status}."
         return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, f"{sentence}\n".encode())
 
-    def _environ(self, scope: Any, request: Request, authorization: str) -> dict[str, Any]:
+    def _environ(self, scope: Any, request: Request) -> dict[str, Any]:
         client = scope.get("client") or ("", 0)
-        environ: dict[str, Any] = {
+        return {
             "REQUEST_METHOD": request.method,
             # The path itself is ours to understand: Radicale would refuse names that clients use.
             "PATH_INFO": "/",
@@ -171,35 +213,46 @@ class Frame:
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "0",
             "REMOTE_ADDR": client[0],
+            "HTTP_USER_AGENT": request.header("user-agent"),
             "wsgi.errors": io.StringIO(),
             "wsgi.input": io.BytesIO(),
             "wsgi.url_scheme": request.scheme,
             _REQUEST: request,
         }
-        for name in ("user-agent", "x-forwarded-for", "x-remote-user", "remote-user"):
-            if name in request.headers:
-                environ["HTTP_" + name.upper().replace("-", "_")] = request.headers[name]
-        if authorization:
-            environ["HTTP_AUTHORIZATION"] = authorization
-        return environ
 
 
-def normalized_authorization(header: str) -> str:
-    """Basic credentials as Radicale can read them; "" where there are none.
+def backend_of(settings: Settings, auth: BaseAuth) -> Backend | None:
+    """Radicale's login type as a backend; None where the database is the only authority."""
+    if settings.auth.type == "tagwerk":
+        return None
+    if settings.auth.type in _HEADER_TYPES:
+        # Only the proxy says who it is; app passwords count all the same.
+        return lambda _name, _password, _address: ("", frozenset())
 
-    Raises:
-        Unauthenticated: they cannot be read; Radicale would answer 500.
-    """
-    scheme, _, encoded = header.strip().partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Unauthenticated("The Authorization header is not Base64.") from error
-    if b":" not in decoded:
-        raise Unauthenticated("The Authorization header holds no name and password.")
-    return f"Basic {encoded.strip()}"
+    def ask(name: str, password: str, address: str) -> tuple[str, frozenset[str]]:
+        context = AuthContext()
+        context.remote_addr = address
+        try:
+            user, _info, groups = auth.login(name, password, context)
+        except (OSError, RuntimeError) as error:
+            _LOGGER.error("The login type %s does not answer: %s", settings.auth.type, error)
+            raise Unavailable("Who logs in cannot be verified now.") from error
+        return user or "", frozenset(groups or ())
+
+    return ask
+
+
+def canonical_name(radicale: config.Configuration, name: str) -> str:
+    """What Radicale makes of a user name before it asks anybody."""
+    if radicale.get("auth", "lc_username"):
+        name = name.lower()
+    if radicale.get("auth", "uc_username"):
+        name = name.upper()
+    if radicale.get("auth", "urldecode_username"):
+        name = unquote(name)
+    if radicale.get("auth", "strip_domain"):
+        name = name.split("@")[0]
+    return name
 
 
 def configuration(settings: Settings) -> config.Configuration:
@@ -211,8 +264,6 @@ def configuration(settings: Settings) -> config.Configuration:
         "realm": settings.auth.realm,
         "delay": "0",
     }
-    if settings.auth.type == "tagwerk":
-        auth["cache_seconds"] = str(settings.auth.cache_seconds)
     made.update(
         {
             "server": {"_internal_server": "False", "delay_on_error": "0"},

@@ -6,12 +6,16 @@ request without credentials, and clients begin with one.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from radicale.auth import BaseAuth
+from radicale.auth import AuthContext, BaseAuth
 from radicale.config import Configuration
 
 from tagwerk.accounts.login import Authenticator
+from tagwerk.accounts.throttle import Limits
+from tagwerk.errors import TooManyAttempts
+from tagwerk.model import Rights
 from tagwerk.store.engine import again
 from tagwerk_radicale.engines import OPTIONS, database_of
 
@@ -28,6 +32,8 @@ PLUGIN_CONFIG_SCHEMA: dict[str, Any] = {
     }
 }
 
+_LOGGER = logging.getLogger("tagwerk.accounts")
+
 
 class Auth(BaseAuth):
     """Verifies logins in the database of [auth], or else of [storage]."""
@@ -36,11 +42,28 @@ class Auth(BaseAuth):
         super().__init__(configuration.copy(PLUGIN_CONFIG_SCHEMA))
         database = database_of(self.configuration, "auth", "storage")
         cache_seconds = self.configuration.get("auth", "cache_seconds")
-        self._authenticator = Authenticator(database.engine, cache_seconds=cache_seconds)
+        self._authenticator = Authenticator(database.engine, cache_seconds=cache_seconds, limits=Limits())
 
-    def _login(self, login: str, password: str) -> str:
+    def _login_ext(self, login: str, password: str, context: AuthContext) -> str:
         # `Unavailable` is not caught: after a 401 clients ask for the password, or forget the account.
-        return again(lambda: self._authenticator.login(login, password)) or ""
+        try:
+            address = context.remote_addr or ""
+            found = again(lambda: self._authenticator.authenticate(login, password, address=address))
+        except TooManyAttempts as error:
+            # There is no way to say 429 here, and a 500 would hide what is wrong.
+            _LOGGER.warning("%s (%s)", error, context.remote_addr)
+            return ""
+        if found is None:
+            return ""
+        if found.rights is not Rights.ALL:
+            _LOGGER.warning(
+                "The app password %r of %r is limited to %s, which only `tagwerk serve` can enforce.",
+                found.label,
+                found.name,
+                found.rights.value,
+            )
+            return ""
+        return found.name
 
     def _sleep_for_constant_exec_time(self, time_ns_begin: int) -> None:
         """Not needed: an unknown name takes as long as a wrong password.

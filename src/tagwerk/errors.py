@@ -25,6 +25,7 @@
     ├── InsufficientStorage
     ├── Unavailable                  try again later
     │   └── Undone                   the database asks for the same again
+    ├── TooManyAttempts              wrong passwords; knows when to come back
     ├── SchemaMismatch               the database is of another version
     └── ConfigurationError           an option, a file or a command line is wrong
 
@@ -173,6 +174,14 @@ class Undone(Unavailable):
     """The database undid a transaction for the sake of another one, or lost it; done again it may succeed."""
 
     retry_after = 1
+
+
+class TooManyAttempts(TagwerkError):
+    """So many wrong passwords came from there that none is looked at now; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class SchemaMismatch(TagwerkError):

@@ -90,6 +90,34 @@ class Privacy(enum.IntEnum):
     PRIVATE = 2
 
 
+class Rights(enum.StrEnum):
+    """What a login may be used for, whatever the principal may do."""
+
+    ALL = "all"
+    CALENDAR = "calendar"
+    CONTACTS = "contacts"
+    READ_ONLY = "read-only"
+
+    @property
+    def kind(self) -> Kind | None:
+        """The only kind of collection that is there for such a login; None for every kind."""
+        return {Rights.CALENDAR: Kind.CALENDAR, Rights.CONTACTS: Kind.ADDRESSBOOK}.get(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who somebody proved to be; `how` is ``password``, ``app-password``, ``token``, ``certificate`` or a backend.
+
+    `label` names the app password; `groups` are those that a backend told.
+    """
+
+    name: str
+    rights: Rights = Rights.ALL
+    how: str = "password"
+    label: str = ""
+    groups: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody or something that owns, sees or is invited.

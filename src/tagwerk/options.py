@@ -7,6 +7,7 @@ are printed from it.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -44,26 +45,34 @@ _RADICALE_AUTH = (
 )
 RADICALE_AUTH_OPTIONS = frozenset(_RADICALE_AUTH.split())
 
+BOOLEANS = MappingProxyType(
+    {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False, "1": True, "0": False}
+)
+
 NAME_OPTIONS = frozenset({"lc_username", "uc_username", "strip_domain", "urldecode_username"})
 """What Radicale does with a user name before it asks anybody, whoever is asked."""
 
 SECTIONS: Mapping[str, str] = MappingProxyType(
     {
         "server": "Where the server listens and what it accepts.",
+        "tls": "HTTPS without a reverse proxy.",
         "storage": "Where the data lies.",
         "auth": "Who may come in.",
         "dav": "Limits of CalDAV and CardDAV requests.",
         "sharing": "How people share with each other.",
+        "maintenance": "What `tagwerk maintenance` does.",
         "retention": "How long things that are gone are remembered.",
         "jobs": "Work that is done after the answer, such as mail and upkeep.",
+        "onboarding": "What `tagwerk onboard` tells devices.",
         "logging": "What is written to the log, on standard error.",
+        "observe": "Who may see how the server is: `/-/health` and `/-/metrics`.",
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option.  `type` is one of text, path, integer, size (bytes) and choice.
+    """One option.  `type` is one of text, path, integer, size (bytes), boolean, networks and choice.
 
     `default` is written as it stands in a file; `minimum` and `maximum` bound integers
     and sizes; `attribute` is its name in `Settings` where that is another one.
@@ -118,6 +127,30 @@ OPTIONS: tuple[Option, ...] = (
         minimum=64 * KIB,
     ),
     Option(
+        "server",
+        "trusted_proxies",
+        "networks",
+        "127.0.0.1, ::1, unix",
+        "Addresses and networks of the reverse proxies. Only what comes from these may say with X-Forwarded-For, -Proto"
+        " and -Host who asked for what, and only they may name a user or a certificate in a header. unix: sockets of"
+        " this machine that are no network's.",
+    ),
+    Option(
+        "tls",
+        "certificate",
+        "path",
+        "",
+        "File with the certificate and those that lead to its authority (PEM); empty for HTTP. SIGHUP reads it again.",
+    ),
+    Option("tls", "key", "path", "", "File with the key (PEM), if it is not in the same file."),
+    Option(
+        "tls",
+        "client_ca",
+        "path",
+        "",
+        "File with the authorities (PEM) whose client certificates are asked for and let in; empty for none.",
+    ),
+    Option(
         "storage",
         "data",
         "path",
@@ -154,6 +187,116 @@ OPTIONS: tuple[Option, ...] = (
         "How long a verified password is remembered in memory, in seconds; 0 verifies it at every request."
         " A changed password or a removed user is refused at once in any case.",
         maximum=86400,
+    ),
+    Option(
+        "auth",
+        "argon2_memory",
+        "size",
+        "64 MiB",
+        "Memory that computing one password hash takes (RFC 9106); hashes of other parameters are renewed at the"
+        " next login.",
+        minimum=8 * MIB,
+        maximum=4 * GIB,
+    ),
+    Option(
+        "auth",
+        "argon2_passes",
+        "integer",
+        "3",
+        "Passes over that memory.",
+        minimum=1,
+        maximum=100,
+    ),
+    Option(
+        "auth",
+        "argon2_lanes",
+        "integer",
+        "4",
+        "Lanes that are computed side by side.",
+        minimum=1,
+        maximum=64,
+    ),
+    Option(
+        "auth",
+        "app_passwords_only",
+        "boolean",
+        "no",
+        "Let clients in with app passwords alone (`tagwerk app-password`), never with the password of the user.",
+    ),
+    Option(
+        "auth",
+        "throttle_failures",
+        "integer",
+        "10",
+        "Wrong passwords for one user name from one address, in throttle_seconds, after which that address gets 429"
+        " for that name; 0 for no limit. Nobody else is locked out, and what is known to be right is let in.",
+        maximum=1_000_000,
+    ),
+    Option(
+        "auth",
+        "throttle_address_failures",
+        "integer",
+        "50",
+        "Wrong passwords for all names together from one address (IPv6: one /64) after which it gets 429; 0 for no"
+        " limit.",
+        maximum=1_000_000,
+    ),
+    Option(
+        "auth",
+        "throttle_seconds",
+        "integer",
+        "900",
+        "The time in which wrong passwords are counted, and after which they are forgotten.",
+        minimum=1,
+        maximum=86400,
+    ),
+    Option(
+        "auth",
+        "certificate_header",
+        "text",
+        "",
+        "Header in which a trusted proxy hands on the client certificate that it has verified, as PEM, percent-encoded"
+        " or not: X-Client-Certificate, for example. Empty: certificates count only if TLS ends here ([tls]"
+        " client_ca).",
+    ),
+    Option(
+        "auth",
+        "certificate_user",
+        "choice",
+        "name",
+        "What of a client certificate is the user: the common name of its subject (name), or the user with its e-mail"
+        " address (email).",
+        choices=("name", "email"),
+    ),
+    Option(
+        "auth",
+        "oidc_issuer",
+        "text",
+        "",
+        "URL of an OpenID Connect provider whose access and ID tokens are taken as Bearer tokens, as it stands in"
+        " their iss; empty for none.",
+    ),
+    Option(
+        "auth",
+        "oidc_audience",
+        "text",
+        "",
+        "What the aud of a token has to name; needed with oidc_issuer.",
+    ),
+    Option(
+        "auth",
+        "oidc_user_claim",
+        "text",
+        "preferred_username",
+        "The claim of a token that is the user name.",
+    ),
+    Option(
+        "auth",
+        "create_users",
+        "boolean",
+        "yes",
+        "Give whom a token, a certificate or a proxy names a calendar, a task list and an address book at the first"
+        " login; no: only users who are there already come in.",
     ),
     Option(
         "dav",
@@ -216,6 +359,21 @@ OPTIONS: tuple[Option, ...] = (
         choices=("at-once", "ask"),
     ),
     Option(
+        "maintenance",
+        "backup_folder",
+        "path",
+        "",
+        "Where backups go; empty: backups in the data folder. Better on another disk.",
+    ),
+    Option(
+        "maintenance",
+        "backups",
+        "integer",
+        "14",
+        "How many backups are kept; 0 makes none.",
+        maximum=10_000,
+    ),
+    Option(
         "retention",
         "tombstone_days",
         "integer",
@@ -243,6 +401,23 @@ OPTIONS: tuple[Option, ...] = (
         choices=("serve", "worker"),
     ),
     Option(
+        "onboarding",
+        "url",
+        "text",
+        "",
+        "Where clients reach the server, for example https://calendar.example.com/.",
+    ),
+    Option("onboarding", "title", "text", "Tagwerk", "What devices call the account, and who it is from."),
+    Option(
+        "onboarding",
+        "certificate",
+        "path",
+        "",
+        "File with the certificate (PEM, with those that lead to its authority) that signs profiles for Apple's"
+        " devices; empty: that of [tls], or none.",
+    ),
+    Option("onboarding", "key", "path", "", "File with its key (PEM), if it is not in the same file."),
+    Option(
         "logging",
         "level",
         "choice",
@@ -258,11 +433,44 @@ OPTIONS: tuple[Option, ...] = (
         "text for people, json for programs (one object in a line).",
         choices=("text", "json"),
     ),
+    Option(
+        "logging",
+        "access",
+        "choice",
+        "errors",
+        "Requests that are logged, with id, user, client, route, status, duration and bytes, and never with names of"
+        " objects, passwords or contents: all, those that the server failed to answer (errors), or none.",
+        choices=("all", "errors", "none"),
+    ),
+    Option(
+        "logging",
+        "slow_request_ms",
+        "integer",
+        "2000",
+        "Requests that take longer, in milliseconds, are logged with the times of their queries; 0 for none.",
+        maximum=3_600_000,
+    ),
+    Option(
+        "observe",
+        "allow",
+        "networks",
+        "127.0.0.1, ::1, unix",
+        "Addresses and networks that may ask; everybody else is told that there is nothing.",
+    ),
+    Option(
+        "observe",
+        "port",
+        "integer",
+        "0",
+        "A port for this alone, on [observe] host; 0: it is on the server's own port.",
+        maximum=65535,
+    ),
+    Option("observe", "host", "text", "127.0.0.1", "The address of that port."),
 )
 
 
-def parse_value(option: Option, text: str, *, where: str) -> str | int:
-    """What `text` means for the option: a number, bytes as a number, or the text itself.
+def parse_value(option: Option, text: str, *, where: str) -> str | int | tuple[str, ...]:
+    """What `text` means for the option: a number, bytes as a number, yes or no, networks, or the text itself.
 
     `where` begins the sentence of the error, as in ``tagwerk.ini, line 3``.
 
@@ -276,6 +484,12 @@ def parse_value(option: Option, text: str, *, where: str) -> str | int:
         )
     if option.type == "size":
         return _bounded(option, size_of(text), text, title)
+    if option.type == "boolean":
+        if text.lower() not in BOOLEANS:
+            raise ConfigurationError(f"{title} must be yes or no, not {text!r}.")
+        return BOOLEANS[text.lower()]
+    if option.type == "networks":
+        return _networks(text, title)
     if option.type == "choice" and text not in option.choices:
         raise ConfigurationError(f"{title} cannot be {text!r}. {choices(text, list(option.choices))}")
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
@@ -289,6 +503,19 @@ def parse_value(option: Option, text: str, *, where: str) -> str | int:
     if option.name == "realm" and '"' in text:
         raise ConfigurationError(f"{title} must not hold quotation marks.")
     return text
+
+
+def _networks(text: str, title: str) -> tuple[str, ...]:
+    """Networks in their canonical form; ``unix`` stands for whoever comes through a socket of this machine."""
+    found = []
+    for word in text.replace(",", " ").split():
+        try:
+            found.append("unix" if word == "unix" else str(ipaddress.ip_network(word, strict=False)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{title} holds addresses such as 192.0.2.1 or 2001:db8::/32, not {word!r}."
+            ) from error
+    return tuple(dict.fromkeys(found))
 
 
 def _bounded(option: Option, number: int | None, text: str, title: str) -> int:

@@ -36,6 +36,16 @@ class Server:
     base_path: str
     public_url: str
     max_body_size: int
+    trusted_proxies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """[tls]; without a certificate there is none.  A key of None is in the same file."""
+
+    certificate: Path | None
+    key: Path | None
+    client_ca: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,19 @@ class Auth:
     type: str
     realm: str
     cache_seconds: int
+    argon2_memory: int
+    argon2_passes: int
+    argon2_lanes: int
+    app_passwords_only: bool
+    throttle_failures: int
+    throttle_address_failures: int
+    throttle_seconds: int
+    certificate_header: str
+    certificate_user: str
+    oidc_issuer: str
+    oidc_audience: str
+    oidc_user_claim: str
+    create_users: bool
     extra: Mapping[str, str]
 
 
@@ -76,6 +99,14 @@ class Sharing:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintenance:
+    """[maintenance]; `backup_folder` is absolute."""
+
+    backup_folder: Path
+    backups: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """[retention]"""
 
@@ -91,11 +122,32 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Onboarding:
+    """[onboarding]; a key of None is in the file of the certificate."""
+
+    url: str
+    title: str
+    certificate: Path | None
+    key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """[logging]"""
 
     level: str
     format: str
+    access: str
+    slow_request_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """[observe]; port 0 for the server's own."""
+
+    allow: tuple[str, ...]
+    port: int
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +155,17 @@ class Settings:
     """Every option with its value, one attribute for each section of the file."""
 
     server: Server
+    tls: Tls
     storage: Storage
     auth: Auth
     dav: Dav
     sharing: Sharing
+    maintenance: Maintenance
     retention: Retention
+    onboarding: Onboarding
     logging: Logging
     jobs: Jobs
+    observe: Observe
 
 
 def load(
@@ -137,13 +193,24 @@ def load(
     url = database or environ.get("TAGWERK_DATABASE") or values["storage"]["database_url"]
     return Settings(
         Server(**values["server"]),
+        Tls(**{name: _file_path(text, path, environ) for name, text in values["tls"].items()}),
         Storage(data=folder, database_url=url or f"sqlite://{folder / 'tagwerk.sqlite'}"),
         Auth(**values["auth"], extra=MappingProxyType(extra)),
         Dav(**values["dav"]),
         Sharing(**values["sharing"]),
+        Maintenance(
+            _file_path(values["maintenance"]["backup_folder"], path, environ) or folder / "backups",
+            values["maintenance"]["backups"],
+        ),
         Retention(**values["retention"]),
+        Onboarding(
+            values["onboarding"]["url"],
+            values["onboarding"]["title"],
+            *(_file_path(values["onboarding"][name], path, environ) for name in ("certificate", "key")),
+        ),
         Logging(**values["logging"]),
         Jobs(**values["jobs"]),
+        Observe(**values["observe"]),
     )
 
 

@@ -220,7 +220,7 @@ def test_on_a_terminal_the_password_is_asked_for_twice(data):
 
 
 def test_on_a_terminal_removing_asks_before(tagwerk, data, anna):
-    answers = [(b"Remove anna with calendar, contacts, tasks for ever? [y/N]:", b"n")]
+    answers = [(b"Remove anna for ever? [y/N]:", b"n")]
 
     code, out = on_a_terminal("user", "remove", "anna", "--data", str(data), answers=answers)
 

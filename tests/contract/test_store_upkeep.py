@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from store_samples import NOW, event
 
 from tagwerk.cli.upkeep import DAY, do_upkeep, plan_upkeep
 from tagwerk.errors import SyncTokenInvalid
 from tagwerk.model import Kind
-from tagwerk.settings import Retention
+from tagwerk.settings import load
 from tagwerk.store.check import counts
 from tagwerk.store.collections import create_collection
 from tagwerk.store.objects import put_object, remove_object
@@ -54,11 +56,16 @@ def test_a_database_without_old_removals_is_not_written(store, two):
     assert forget_removals(store, before=NOW) == 0
 
 
+def keeping(days):
+    settings = load(None, data=None, environ={"HOME": "/"})
+    return replace(settings, retention=replace(settings.retention, tombstone_days=days))
+
+
 def test_a_server_forgets_after_the_days_that_are_set(store, two):
-    do_upkeep(store, Retention(tombstone_days=36500, audit_days=36500))
+    do_upkeep(store, keeping(36500))
     with store.read() as txn:
         before = counts(txn).tombstones
-    do_upkeep(store, Retention(tombstone_days=90, audit_days=90))
+    do_upkeep(store, keeping(90))
 
     with store.read() as txn:
         assert (before, counts(txn).tombstones) == (2, 0)
@@ -67,7 +74,7 @@ def test_a_server_forgets_after_the_days_that_are_set(store, two):
 def test_upkeep_is_planned_once_a_day_however_often_a_server_starts(store):
     plan_upkeep(store)
     plan_upkeep(store)
-    do_upkeep(store, Retention(tombstone_days=90, audit_days=90))
+    do_upkeep(store, keeping(90))
 
     with store.read() as txn:
         days = [job.key for job in jobs(txn)]

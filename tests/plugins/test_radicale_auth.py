@@ -8,7 +8,10 @@ import sys
 import pytest
 from stock import HASH, NOW
 
+from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.users import add_user, remove_user
+from tagwerk.model import Rights
+from tagwerk.store.principals import principal_by_name
 
 HOME = {"/anna/", "/anna/calendar/", "/anna/tasks/", "/anna/contacts/"}
 
@@ -144,3 +147,15 @@ def test_an_umlaut_in_the_password_may_come_as_latin_1(url, start, engine):
     for charset in ("utf-8", "latin-1"):
         login = base64.b64encode("anna:Grüße".encode(charset)).decode()
         assert client("PROPFIND", "/anna/", authorization=f"Basic {login}").status == 207
+
+
+def test_an_app_password_opens_the_home_if_nothing_is_to_be_enforced(anna, engine):
+    with engine.write() as txn:
+        principal = principal_by_name(txn, "anna").id
+        whole = add_app_password(txn, principal, "whole", now=NOW)
+        limited = add_app_password(txn, principal, "limited", now=NOW, rights=Rights.READ_ONLY)
+
+    anna.password = whole
+    assert home_of(anna) == HOME
+    anna.password = limited
+    assert anna("PROPFIND", "/anna/").status == 401

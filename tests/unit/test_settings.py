@@ -146,7 +146,7 @@ def test_a_size_may_carry_a_unit(tmp_path, text, size):
         ),
         (
             "[sever]\n",
-            "line 1: there is no section [sever]. Did you mean 'server'? There are server, storage,",
+            "line 1: there is no section [sever]. Did you mean 'server'? There are server, tls, storage,",
         ),
         ("[DEFAULT]\nhost = a\n", "line 1: there is no section [DEFAULT]."),
         ("[server]\nport = many\n", "line 2: [server] port must be a number, not 'many'."),
@@ -246,6 +246,5 @@ def test_any_value_is_understood_or_refused_in_words(option, text):
     except ConfigurationError as error:
         refused = str(error)
 
-    assert refused.startswith("here: [") or isinstance(
-        value, int if option.type in ("integer", "size") else str
-    )
+    kinds = {"integer": int, "size": int, "boolean": bool, "networks": tuple}
+    assert refused.startswith("here: [") or isinstance(value, kinds.get(option.type, str))

@@ -14,15 +14,19 @@ import threading
 import time
 import unicodedata
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 
-from tagwerk.accounts import passwords
+from tagwerk.accounts import app_passwords, passwords
+from tagwerk.accounts.passwords import DEFAULT_COST, Cost
+from tagwerk.accounts.throttle import Limits, Throttle
+from tagwerk.accounts.usage import Usage
 from tagwerk.errors import TagwerkError, Unavailable
+from tagwerk.model import Login, Rights
 from tagwerk.store import credentials
-from tagwerk.store.credentials import Credential
-from tagwerk.store.engine import Engine
+from tagwerk.store.credentials import APP_PASSWORD, PASSWORD, Credential
+from tagwerk.store.engine import Engine, run
 
 MAX_NAME = 255
 """Characters of a user name that are looked at."""
@@ -32,6 +36,14 @@ CACHE_ENTRIES = 10_000
 
 REFUSED_SECONDS = 60
 """How long a wrong password is known to be wrong: clients repeat it every minute for days."""
+
+COUNTED_SECONDS = 3600
+"""How long the same wrong password from the same address is not counted again."""
+
+NO_LIMITS = Limits(0, 0)
+
+BACKEND = "backend"
+"""How somebody logged in whom another authority let in."""
 
 COMPUTATIONS = 2
 """Hashes computed at the same time; each takes 64 MiB."""
@@ -45,8 +57,15 @@ WAIT_SECONDS = 20.0
 _LOGGER = logging.getLogger("tagwerk.accounts")
 
 
+Backend = Callable[[str, str, str], tuple[str, frozenset[str]]]
+"""Another authority: name, password and address in, the name of the user or "" and their groups out."""
+
+
 class Authenticator:
-    """Verifies logins against one database.  Safe to use from many threads."""
+    """Verifies logins against one database, and whom it does not know against `backend`, if there is one.
+
+    Safe to use from many threads.
+    """
 
     def __init__(
         self,
@@ -55,41 +74,89 @@ class Authenticator:
         cache_seconds: int = 300,
         cache_entries: int = CACHE_ENTRIES,
         computations: int = COMPUTATIONS,
+        cost: Cost = DEFAULT_COST,
+        limits: Limits = NO_LIMITS,
+        app_passwords_only: bool = False,
+        backend: Backend | None = None,
     ) -> None:
         self._engine = engine
         self._secret = secrets.token_bytes(32)
         self._accepted = _Memory(cache_seconds, cache_entries)
         self._refused = _Memory(min(cache_seconds, REFUSED_SECONDS), cache_entries)
+        self._counted = _Memory(COUNTED_SECONDS, cache_entries)
         self._slots = threading.BoundedSemaphore(computations)
         self._pending: Counter[bytes] = Counter()
         self._pending_lock = threading.Lock()
+        self._cost = cost
+        self._throttle = Throttle(engine, limits)
+        self._app_passwords_only = app_passwords_only
+        self._backend = backend
+        self._usage = Usage(engine)
         # An unknown name is compared with it and takes as long as a wrong password.
-        self._nobody = passwords.nobodys_hash()
+        self._nobody = passwords.nobodys_hash(cost)
+
+    def close(self) -> None:
+        """Write what is still to be noted."""
+        self._usage.close()
 
     def login(self, name: str, password: str) -> str | None:
-        """The name of the principal who logs in so, as it is stored, or None.
+        """The name of the principal who logs in so, as it is stored, or None; as `authenticate`."""
+        found = self.authenticate(name, password)
+        return None if found is None else found.name
+
+    def authenticate(self, name: str, password: str, *, address: str = "", client: str = "") -> Login | None:
+        """Who logs in so, or None.
 
         The name counts as given, or else as NFC.  The cost is one indexed SELECT for
-        what is remembered.
+        what is remembered and for app passwords.  Failures are counted where there is an
+        address; neither an app password nor what is remembered as right is ever throttled.
 
         Raises:
             Unavailable: so many logins are being verified that this one had to give up.
+            TooManyAttempts: the address has guessed too often.
         """
         if not _is_possible(name) or not passwords.is_possible(password):
             return None
-        found, known = self._find(name)
         now = int(time.time())
+        found, known = self._find(name)
         usable = [one for one in known if one.expires is None or one.expires > now]
         for credential in usable:
-            if self._accepted.holds(self._key(credential.hash, found, password)):
-                return found
-        if not usable:
-            self._verify(self._nobody, found, password)
+            if self._is_right(credential, found, password):
+                self._usage.note(credential, now=now, address=address, client=client)
+                return Login(found, Rights(credential.rights), credential.kind, credential.label)
+        if self._backend is not None and self._accepted.holds(self._key(BACKEND, found, password)):
+            return self._ask_backend(found, password, address)
+        self._throttle.check(address, found, now=now)
+        login = self._prove(usable, found, password, address)
+        if login is None:
+            self._count(address, found, password, now=now, known=bool(known))
             return None
-        for credential in usable:
-            if self._verify(credential.hash, found, password):
-                self._renew(credential, found, password)
-                return found
+        self._throttle.succeeded(address, found, now=now)
+        return login
+
+    def _is_right(self, credential: Credential, name: str, password: str) -> bool:
+        """Whether it is known without an expensive computation that the password fits."""
+        if credential.kind == APP_PASSWORD:
+            return app_passwords.is_app_password(password) and app_passwords.matches(
+                credential.hash, password
+            )
+        if self._app_passwords_only or credential.kind != PASSWORD:
+            return False
+        return self._accepted.holds(self._key(credential.hash, name, password))
+
+    def _prove(self, usable: list[Credential], name: str, password: str, address: str) -> Login | None:
+        if self._app_passwords_only:
+            return None
+        if self._backend is not None:
+            return self._ask_backend(name, password, address)
+        own = [credential for credential in usable if credential.kind == PASSWORD]
+        if not own:
+            self._verify(self._nobody, name, password)
+            return None
+        for credential in own:
+            if self._verify(credential.hash, name, password):
+                self._renew(credential, name, password)
+                return Login(name, Rights(credential.rights), credential.kind)
         return None
 
     def verifies(self, hash: str, subject: str, password: str) -> bool:
@@ -102,6 +169,25 @@ class Authenticator:
             return False
         key = self._key(hash, subject, password)
         return self._accepted.holds(key) or self._verify(hash, subject, password)
+
+    def _ask_backend(self, name: str, password: str, address: str) -> Login | None:
+        assert self._backend is not None
+        found, groups = self._backend(name, password, address)
+        if not found:
+            return None
+        self._accepted.add(self._key(BACKEND, name, password))
+        return Login(found, how=BACKEND, groups=groups)
+
+    def _count(self, address: str, name: str, password: str, *, now: int, known: bool) -> None:
+        """Count and log a failure, but not the same one again: clients repeat an old password for days."""
+        key = self._key("", name, f"{address} {password}")
+        if not address or self._counted.holds(key):
+            return
+        self._counted.add(key)
+        self._throttle.failed(address, name, now=now)
+        # Who is unknown may be a password in the wrong field.
+        who = repr(name) if known else "an unknown name"
+        _LOGGER.warning("Login failed from %s for %s", address, who)
 
     def _find(self, name: str) -> tuple[str, list[Credential]]:
         names = dict.fromkeys((name, unicodedata.normalize("NFC", name)))
@@ -151,13 +237,15 @@ class Authenticator:
 
     def _renew(self, credential: Credential, name: str, password: str) -> None:
         """Store the hash anew if its parameters are not today's; the login counts in any case."""
-        if not passwords.needs_rehash(credential.hash):
+        if not passwords.needs_rehash(credential.hash, self._cost):
             return
         with self._computation():
-            renewed = passwords.hash_password(password)
+            renewed = passwords.hash_password(password, self._cost)
         try:
-            with self._engine.write() as txn:
-                credentials.replace_hash(txn, credential.id, old=credential.hash, new=renewed)
+            run(
+                self._engine,
+                lambda txn: credentials.replace_hash(txn, credential.id, old=credential.hash, new=renewed),
+            )
         except TagwerkError as error:
             _LOGGER.warning("The password hash of %r was not renewed: %s", name, error)
             return

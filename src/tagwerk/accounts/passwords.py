@@ -12,19 +12,42 @@ import functools
 import logging
 import secrets
 import unicodedata
+from dataclasses import dataclass
 from typing import Protocol, cast
 
-from argon2 import PasswordHasher, profiles
+from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from tagwerk.errors import InvalidRequest
+from tagwerk.settings import Auth
 
 MAX_PASSWORD = 1024
 """Characters.  Nobody types more, and hashing costs time for each."""
 
 _LOGGER = logging.getLogger("tagwerk.accounts")
 
-_HASHER = PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one hash costs (RFC 9106 3.1); the default is the second recommended option of its section 4."""
+
+    memory_kib: int = 64 * 1024
+    passes: int = 3
+    lanes: int = 4
+
+
+DEFAULT_COST = Cost()
+
+
+def cost_of(auth: Auth) -> Cost:
+    """The cost that [auth] asks for."""
+    return Cost(auth.argon2_memory // 1024, auth.argon2_passes, auth.argon2_lanes)
+
+
+@functools.cache
+def _hasher(cost: Cost) -> PasswordHasher:
+    return PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
+
 
 _FOREIGN = (
     "bcrypt",
@@ -51,7 +74,7 @@ class _Context(Protocol):
     def verify(self, secret: str, hash: str) -> bool: ...
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, cost: Cost = DEFAULT_COST) -> str:
     """The argon2id hash of a password in the PHC string format, with a new salt.
 
     Raises:
@@ -64,13 +87,13 @@ def hash_password(password: str) -> str:
         raise InvalidRequest(f"The password has {len(password)} characters; {MAX_PASSWORD} are allowed.")
     if not is_possible(password):
         raise InvalidRequest("A password cannot hold control characters.")
-    return _HASHER.hash(prepare(password))
+    return _hasher(cost).hash(prepare(password))
 
 
 @functools.cache
-def nobodys_hash() -> str:
-    """A hash of today's parameters that no password fits."""
-    return _HASHER.hash(secrets.token_bytes(32))
+def nobodys_hash(cost: Cost = DEFAULT_COST) -> str:
+    """A hash of this cost that no password fits."""
+    return _hasher(cost).hash(secrets.token_bytes(32))
 
 
 def verify(hash: str, password: str) -> bool:
@@ -82,10 +105,10 @@ def verify(hash: str, password: str) -> bool:
     return any(found)
 
 
-def needs_rehash(hash: str) -> bool:
-    """Whether the same password should be hashed again: it is foreign, or of older parameters."""
+def needs_rehash(hash: str, cost: Cost = DEFAULT_COST) -> bool:
+    """Whether the same password should be hashed again: it is foreign, or of another cost."""
     try:
-        return _HASHER.check_needs_rehash(hash)
+        return _hasher(cost).check_needs_rehash(hash)
     except InvalidHashError:
         return True
 
@@ -116,7 +139,7 @@ def prepare(password: str) -> str:
 def _verify(hash: str, password: str) -> bool:
     if hash.startswith("$argon2"):
         try:
-            return _HASHER.verify(hash, password)
+            return _hasher(DEFAULT_COST).verify(hash, password)
         except VerifyMismatchError:
             return False
         except (InvalidHashError, VerificationError) as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from html import escape
 
-from tagwerk.errors import DAV, NotFound
+from tagwerk.errors import DAV, Conflict, NotFound, Unauthenticated
 from tagwerk.model import Kind, Principal, PrincipalId
 from tagwerk.store.collections import CALENDAR_COMPONENTS, NOTIFICATIONS, create_collection
 from tagwerk.store.credentials import set_password
-from tagwerk.store.engine import Transaction
+from tagwerk.store.engine import Engine, Transaction, run
 from tagwerk.store.principals import add_principal, principal_by_name, remove_principal
 from tagwerk.store.properties import set_collection_properties
 
@@ -81,6 +81,35 @@ def add_place(
     title = escape(principal.display_name, quote=False)
     set_collection_properties(txn, binding.collection.id, {DAV + "displayname": title})
     return principal
+
+
+def may_log_in(engine: Engine, name: str) -> bool:
+    """Whether somebody else's user of that name is one here, or can become one: no group, and not switched off."""
+    with engine.read() as txn:
+        known = principal_by_name(txn, unicodedata.normalize("NFC", name))
+    return known is None or (known.state == "active" and known.kind == "person")
+
+
+def ensure_user(engine: Engine, name: str, *, create: bool, now: int) -> str:
+    """The user for whom somebody else vouches, made if they are new and `create`; their name as it is stored.
+
+    Raises:
+        Unauthenticated: they are new and nobody is made, or they are switched off.
+        InvalidRequest: the name cannot stand in a URL.
+    """
+    name = unicodedata.normalize("NFC", name)
+    with engine.read() as txn:
+        known = principal_by_name(txn, name)
+    if known is None and not create:
+        raise Unauthenticated("This user is not known to this server.")
+    if known is None:
+        try:
+            known = run(engine, lambda txn: add_user(txn, name, now=now))
+        except Conflict:
+            return name  # Two first requests came together.
+    if known.state != "active" or known.kind != "person":
+        raise Unauthenticated("This user is not known to this server.")
+    return known.name
 
 
 def add_default_collections(txn: Transaction, principal: PrincipalId, *, now: int) -> None:

@@ -37,10 +37,12 @@ class Invocation:
 
     def settings(self) -> Settings:
         """Raises ConfigurationError."""
+        return load(self.config_path(), data=self.data, environ=self.environ, database=self.database)
+
+    def config_path(self) -> Path | None:
+        """The file that the options are read from, if there is one."""
         config = self.config or self.environ.get("TAGWERK_CONFIG")
-        return load(
-            Path(config) if config else None, data=self.data, environ=self.environ, database=self.database
-        )
+        return Path(config) if config else None
 
     @contextmanager
     def engine(self, settings: Settings, *, create: bool = False) -> Iterator[Engine]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
+from tagwerk.http.current import current_request
 from tagwerk.settings import Logging
 
 
@@ -14,7 +16,12 @@ class _Lines(logging.Formatter):
     """``2026-01-31T08:00:00Z warning tagwerk.store: message``"""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = f"{_instant(record)} {record.levelname.lower()} {record.name}: {record.getMessage()}"
+        fields = _fields(record)
+        said = " ".join(f"{name}={_word(value)}" for name, value in fields.items()) or record.getMessage()
+        text = f"{_instant(record)} {record.levelname.lower()} {record.name}: {said}"
+        request = current_request.get()
+        if request and "request" not in fields:
+            text += f" (request {request})"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
@@ -24,15 +31,30 @@ class _Json(logging.Formatter):
     """One object in a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
+        fields: dict[str, object] = {
             "time": _instant(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_fields(record),
         }
+        request = current_request.get()
+        if request:
+            fields.setdefault("request", request)
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return json.dumps(fields, ensure_ascii=False)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    found: dict[str, object] = getattr(record, "fields", {})
+    return found
+
+
+def _word(value: object) -> str:
+    """A value as one word, quoted where it has to be: nobody can make a line look like two."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if re.fullmatch(r"[\w./@:*+-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
 def configure(settings: Logging) -> None:

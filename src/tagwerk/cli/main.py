@@ -12,18 +12,24 @@ from typing import NoReturn
 import click
 
 from tagwerk import __version__
+from tagwerk.cli.app_password import app_password
 from tagwerk.cli.backup import backup, restore
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
 from tagwerk.cli.delegate import delegate
+from tagwerk.cli.doctor import doctor
 from tagwerk.cli.exports import export
 from tagwerk.cli.group import group, resource, room
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.jobs import jobs
+from tagwerk.cli.maintenance import maintenance
+from tagwerk.cli.migrate import migrate
+from tagwerk.cli.onboard import onboard
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
 from tagwerk.cli.share import share
+from tagwerk.cli.totp import totp
 from tagwerk.cli.transfer import transfer
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
@@ -45,6 +51,9 @@ for command in (
     serve,
     worker,
     user,
+    app_password,
+    totp,
+    onboard,
     group,
     room,
     resource,
@@ -53,11 +62,14 @@ for command in (
     delegate,
     import_,
     export,
+    migrate,
     check,
     backup,
     restore,
     transfer,
     jobs,
+    maintenance,
+    doctor,
     options,
     version,
 ):

@@ -82,4 +82,4 @@ def allowed(option: Option) -> str:
         return f"{option.minimum} to {option.maximum}"
     if option.type == "size":
         return f"size, at least {option.minimum // 1024} KiB" if option.minimum else "size"
-    return option.type
+    return {"boolean": "yes, no", "networks": "addresses, networks, unix"}.get(option.type, option.type)

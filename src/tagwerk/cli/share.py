@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tagwerk.accounts.passwords import hash_password
+from tagwerk.accounts.passwords import cost_of, hash_password
 from tagwerk.cli.collection import collection_called
 from tagwerk.cli.invocation import (
     Invocation,
@@ -19,7 +19,7 @@ from tagwerk.cli.invocation import (
     person_called,
     user_called,
 )
-from tagwerk.cli.passwords import new_password, password_stdin
+from tagwerk.cli.passphrase import new_password, password_stdin
 from tagwerk.cli.table import table
 from tagwerk.errors import InvalidRequest, NotFound
 from tagwerk.model import LEVELS, Access, Binding, Principal
@@ -181,7 +181,11 @@ def link(
     """
     settings = invocation.settings()
     until = None if expires is None else _instant(expires)
-    password_hash = hash_password(new_password("the link", from_stdin=True)) if password_stdin else None
+    password_hash = (
+        hash_password(new_password("the link", from_stdin=True), cost_of(settings.auth))
+        if password_stdin
+        else None
+    )
 
     def work(txn: Transaction) -> tuple[Principal, Binding, Link, str]:
         owner, binding = place_called(txn, place)

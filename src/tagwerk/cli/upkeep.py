@@ -9,10 +9,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from tagwerk.cli.invocation import now
-from tagwerk.settings import Retention
+from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.audit import forget_entries
 from tagwerk.store.engine import run
+from tagwerk.store.login_failures import forget_old_failures
 from tagwerk.store.outbox import add_job, forget_done
 from tagwerk.store.upkeep import forget_removals
 
@@ -40,8 +41,9 @@ def plan_upkeep(engine: Engine) -> None:
     )
 
 
-def do_upkeep(engine: Engine, retention: Retention) -> None:
+def do_upkeep(engine: Engine, settings: Settings) -> None:
     """Forget what is old enough, and plan the next day's."""
+    retention = settings.retention
     tomorrow = datetime.fromtimestamp(now(), UTC).replace(hour=3, minute=0, second=0) + timedelta(days=1)
     due = int(tomorrow.timestamp())
     run(engine, lambda txn: add_job(txn, UPKEEP, key=_date(due), payload={}, now=now(), due=due))
@@ -49,6 +51,7 @@ def do_upkeep(engine: Engine, retention: Retention) -> None:
     if forgotten:
         log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
     run(engine, lambda txn: forget_entries(txn, before=now() - retention.audit_days * DAY))
+    run(engine, lambda txn: forget_old_failures(txn, before=now() - settings.auth.throttle_seconds))
     run(engine, lambda txn: forget_done(txn, before=now() - KEY_DAYS * DAY))
 
 

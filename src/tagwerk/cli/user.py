@@ -7,33 +7,37 @@ from datetime import UTC, datetime
 
 import click
 
-from tagwerk.accounts.passwords import hash_password
-from tagwerk.accounts.users import add_user, remove_user
+from tagwerk.accounts.passwords import cost_of, hash_password
+from tagwerk.accounts.users import add_user
 from tagwerk.cli.invocation import (
     Invocation,
     common_options,
     find_user,
     now,
-    on_terminal,
     pass_invocation,
     person_called,
     user_called,
 )
-from tagwerk.cli.passwords import new_password, password_stdin
+from tagwerk.cli.leaving import erase, export, remove
+from tagwerk.cli.passphrase import new_password, password_stdin
 from tagwerk.cli.table import table
 from tagwerk.errors import Conflict, InvalidRequest
 from tagwerk.model import Principal
 from tagwerk.options import size_of
-from tagwerk.store.collections import bindings_of, collections_of
+from tagwerk.store.collections import bindings_of
 from tagwerk.store.credentials import set_password
 from tagwerk.store.engine import Transaction, run
-from tagwerk.store.principals import persons, set_accept, set_quota, used_bytes
+from tagwerk.store.principals import persons, set_accept, set_quota, set_state, used_bytes
 
 
 @click.group()
 @common_options
 def user() -> None:
     """Add, list and remove users, and set their passwords."""
+
+
+for command in (remove, export, erase):
+    user.add_command(command)
 
 
 @user.command("add")
@@ -49,11 +53,12 @@ def add(invocation: Invocation, name: str, password_stdin: bool, email: str, dis
     The password is asked for twice.
     """
     address = address_of(email)
-    with invocation.engine(invocation.settings(), create=True) as engine:
+    settings = invocation.settings()
+    with invocation.engine(settings, create=True) as engine:
         with engine.read() as txn:
             if find_user(txn, name) is not None:
                 raise Conflict(f"There is a user {name!r} already.")
-        password_hash = hash_password(new_password(name, from_stdin=password_stdin))
+        password_hash = hash_password(new_password(name, from_stdin=password_stdin), cost_of(settings.auth))
         principal = run(
             engine,
             lambda txn: add_user(
@@ -99,25 +104,33 @@ def list_(invocation: Invocation, as_json: bool) -> None:
     click.echo(table(("NAME", "DISPLAY NAME", "E-MAIL", "COLLECTIONS", "CREATED", ""), rows))
 
 
-@user.command("remove")
+@user.command("disable")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options
 @pass_invocation
-def remove(invocation: Invocation, name: str, yes: bool) -> None:
-    """Remove a user with every calendar and address book they own.
+def disable(invocation: Invocation, name: str) -> None:
+    """Refuse a user everywhere, and keep what they have."""
+    _set_state(invocation, name, "disabled")
 
-    On a terminal it asks before.
-    """
+
+@user.command("enable")
+@click.argument("name")
+@common_options
+@pass_invocation
+def enable(invocation: Invocation, name: str) -> None:
+    """Let a user in again who was disabled."""
+    _set_state(invocation, name, "active")
+
+
+def _set_state(invocation: Invocation, name: str, state: str) -> None:
+    def change(txn: Transaction) -> Principal:
+        principal = person_called(txn, name)
+        set_state(txn, principal.id, state)
+        return principal
+
     with invocation.engine(invocation.settings()) as engine:
-        with engine.read() as txn:
-            principal = person_called(txn, name)
-            names = [binding.name for binding in collections_of(txn, principal.id)]
-        if not yes and on_terminal():
-            what = f" with {', '.join(names)}" if names else ""
-            click.confirm(f"Remove {principal.name}{what} for ever?", abort=True, err=True)
-        run(engine, lambda txn: remove_user(txn, principal.name))
-    click.echo(f"User {principal.name} was removed.")
+        principal = run(engine, change)
+    click.echo(f"User {principal.name} is {state}.")
 
 
 @user.command("password")
@@ -130,10 +143,11 @@ def password(invocation: Invocation, name: str, password_stdin: bool) -> None:
 
     The password is asked for twice.
     """
-    with invocation.engine(invocation.settings()) as engine:
+    settings = invocation.settings()
+    with invocation.engine(settings) as engine:
         with engine.read() as txn:
             person_called(txn, name)
-        password_hash = hash_password(new_password(name, from_stdin=password_stdin))
+        password_hash = hash_password(new_password(name, from_stdin=password_stdin), cost_of(settings.auth))
 
         def change(txn: Transaction) -> Principal:
             principal = person_called(txn, name)

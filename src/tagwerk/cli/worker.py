@@ -49,4 +49,4 @@ def jobs_in_server(settings: Settings, engine: Engine) -> Iterator[None]:
 
 def handlers(settings: Settings, engine: Engine) -> Mapping[str, Handler]:
     """Who does which kind of job."""
-    return {UPKEEP: lambda _job: do_upkeep(engine, settings.retention)}
+    return {UPKEEP: lambda _job: do_upkeep(engine, settings)}

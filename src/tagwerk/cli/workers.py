@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
+from tagwerk.cli.service_manager import ServiceManager
 from tagwerk.errors import TagwerkError
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,16 @@ class _Worker:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps `count` workers at work; `patience` is how long they may take to end, in seconds."""
+    """Keeps `count` workers at work; `patience` is how long they may take to end, in seconds.
+
+    `manager` hears that it lives, and that it ends; SIGHUP is handed on to every worker.
+    """
 
     count: int
     work: Work
     announce: Callable[[], None]
     patience: float
+    manager: ServiceManager = field(default_factory=ServiceManager)
     _workers: dict[int, _Worker] = field(default_factory=dict)
     _due: dict[int, float] = field(default_factory=dict)
     _pauses: dict[int, float] = field(default_factory=dict)
@@ -71,20 +76,25 @@ class Supervisor:
         os.set_blocking(wake, False)
         before = {number: signal.signal(number, self._asked) for number in (signal.SIGTERM, signal.SIGINT)}
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hand_on)
         old_wake = signal.set_wakeup_fd(wake)
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(ready, selectors.EVENT_READ)
                 selector.register(woken, selectors.EVENT_READ)
                 self._due = dict.fromkeys(range(self.count), 0.0)
+                sign = self.manager.watchdog_seconds()
                 while not self._stopping:
                     self._start_due(life, self_end, tell)
-                    for key, _ in selector.select(self._pause()):
+                    if sign and self._announced:
+                        self.manager.notify("WATCHDOG=1")
+                    for key, _ in selector.select(self._pause(sign)):
                         said = os.read(key.fd, 4096)
                         if key.fd == ready:
                             self._hear(said)
                     self._bury()
         finally:
+            self.manager.notify("STOPPING=1")
             self._end()
             signal.set_wakeup_fd(old_wake)
             for number, handler in before.items():
@@ -95,8 +105,16 @@ class Supervisor:
     def _asked(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _pause(self) -> float | None:
-        return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+    def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+        for pid in self._workers:
+            _send(pid, signal.Signals(number))
+
+    def _pause(self, sign: float) -> float | None:
+        """Seconds until there is something to do; `sign` is how often the manager wants to hear, 0 for never."""
+        pauses = [sign] if sign else []
+        if self._due:
+            pauses.append(max(0.0, min(self._due.values()) - time.monotonic()))
+        return min(pauses, default=None)
 
     def _start_due(self, life: int, self_end: int, tell: int) -> None:
         now = time.monotonic()
@@ -163,6 +181,8 @@ def _be_worker(number: int, work: Work, life: int, tell: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(each, signal.SIG_DFL)
+        # Until the worker has a certificate, there is none to read again.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         _end_with(life)
         work(number, lambda: _tell(tell, number))

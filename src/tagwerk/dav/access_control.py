@@ -21,7 +21,7 @@ from tagwerk.dav.resources import (
 from tagwerk.dav.sharees import principal_of
 from tagwerk.dav.sharing import check_may_share, href_of, may_share, sharees
 from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
-from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId
+from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId, Rights
 from tagwerk.sharing import shares
 
 feature = Feature("RFC 3744 access control and RFC 5397")
@@ -30,6 +30,7 @@ _OWNED = (Where.ANY ^ Where.ROOT) | Where.PROXY | Where.TOLD | Where.DELEGATED
 _READ = ("D:read", "D:read-acl", "D:read-current-user-privilege-set")
 _WRITE = ("D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
 _MANAGE = ("D:write-acl", "D:share")
+_CHANGING = frozenset(("D:all", *_WRITE, *_MANAGE))
 
 
 @feature.live_property("{DAV:}current-user-principal", on=Where.EVERYTHING)
@@ -70,6 +71,8 @@ def group(context: Context, resource: Resource) -> str:
 def current_user_privilege_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.5: the aggregates, and what is in them, as clients look for either."""
     found = privileges(context, resource)
+    if context.request.rights is Rights.READ_ONLY:
+        return _as_elements(tuple(name for name in found if name not in _CHANGING))
     if isinstance(resource, CollectionResource) and resource.own and "D:write" not in found:
         found += _own_properties(context)
     return _as_elements(found)

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 
-from tagwerk.dav import failures, if_header, paths
+from tagwerk.dav import failures, if_header, login_rights, paths
 from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
 from tagwerk.dav.resources import Context, where_is
 from tagwerk.errors import InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
-from tagwerk.model import Principal, PrincipalId
+from tagwerk.model import Principal, PrincipalId, Rights
 from tagwerk.settings import Settings
 from tagwerk.sharing.shares import By, is_settled, settle
 from tagwerk.store import Engine
@@ -52,6 +52,9 @@ class DavEngine:
             raise MethodNotAllowed(f"This server has no method {request.method[:40]}.", allow=allow)
         if not request.user and request.method != "OPTIONS":
             raise Unauthenticated("Log in with the name and password of a user of this server.")
+        if request.rights is not Rights.ALL:
+            with self._store.read() as txn:
+                login_rights.check(txn, request, method)
         self._settle(request)
         prepared: object = None
         if method.prepare is not None:

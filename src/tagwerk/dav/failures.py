@@ -19,6 +19,7 @@ STATUS: tuple[tuple[type[errors.TagwerkError], int], ...] = (
     (errors.BadGateway, 502),
     (errors.InsufficientStorage, 507),
     (errors.Unavailable, 503),
+    (errors.TooManyAttempts, 429),
 )
 
 
@@ -35,7 +36,7 @@ def response(error: errors.TagwerkError, *, realm: str = "Tagwerk") -> Response:
         headers["Allow"] = ", ".join(error.allow)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'Basic realm="{realm}", charset="UTF-8"'
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooManyAttempts):
         headers["Retry-After"] = str(error.retry_after)
     inside = xml.href(error.href) if error.href else ""
     return Response(status, headers, xml.error_body(error.condition, str(error), inside=inside))

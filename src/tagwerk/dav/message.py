@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tagwerk.model import Rights
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request of an authenticated user.
 
     `path` is still percent-encoded and without the prefix `base` under which the
-    server is mounted; header names are in lower case; `user` is empty for nobody.
+    server is mounted; header names are in lower case; `user` is empty for nobody, and `rights`
+    are those of their login.
     """
 
     method: str
@@ -22,6 +25,7 @@ class Request:
     base: str = ""
     scheme: str = "http"
     query: str = ""
+    rights: Rights = Rights.ALL
 
     def header(self, name: str, default: str = "") -> str:
         """The value of the header `name`, given in lower case."""

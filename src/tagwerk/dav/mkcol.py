@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import paths, xml
+from tagwerk.dav import login_rights, paths, xml
 from tagwerk.dav.caldav import COMPONENT_SET, component_set
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer
@@ -93,6 +93,7 @@ def _location(context: Context, *, calendar: bool) -> tuple[str, str]:
 
 def _make(context: Context, kind: Kind, root: Element | None, *, answered: str) -> Response:
     home, name = _location(context, calendar=kind is Kind.CALENDAR)
+    login_rights.check_kind(context.request, kind)
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
         raise Refused("The name of a collection holds a control character.")
     where = Where.CALENDAR if kind is Kind.CALENDAR else Where.ADDRESSBOOK

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tagwerk.dav import paths
+from tagwerk.dav import login_rights, paths
 from tagwerk.dav.message import Request
 from tagwerk.errors import MethodNotAllowed, NeedPrivileges, NotFound
 from tagwerk.model import (
@@ -469,6 +469,7 @@ def resolve_collection(context: Context, segments: tuple[str, ...]) -> Collectio
         binding = _as_delegate(binding, access)
     if binding is None:
         raise NotFound(f"There is no collection {place!r}.")
+    login_rights.check_kind(context.request, binding.collection.kind)
     return shown(context, binding, name)
 
 
@@ -486,16 +487,25 @@ def shown(context: Context, binding: Binding, home: str) -> CollectionResource:
 
 
 def collections_in(context: Context, home: Home, *, notifications: bool = False) -> list[CollectionResource]:
-    """The calendars and address books in a home, and with `notifications` what holds these."""
+    """The calendars and address books in a home, and with `notifications` what holds these.
+
+    Only those that are there for the login of the request.
+    """
     name = home.principal.name
+    found: Iterable[Binding | None]
     if home.where is not Where.DELEGATED:
-        bindings = bindings_of(context.txn, home.principal.id, notifications=notifications)
-        return [shown(context, binding, name) for binding in bindings]
-    access = delegated(context.txn, home.principal.id, context.user.id)
-    if access is None:
-        return []
-    found = (_as_delegate(binding, access) for binding in collections_of(context.txn, home.principal.id))
-    return [shown(context, binding, name) for binding in found if binding is not None]
+        found = bindings_of(context.txn, home.principal.id, notifications=notifications)
+    else:
+        access = delegated(context.txn, home.principal.id, context.user.id)
+        if access is None:
+            return []
+        found = (_as_delegate(binding, access) for binding in collections_of(context.txn, home.principal.id))
+    rights = context.request.rights
+    return [
+        shown(context, binding, name)
+        for binding in found
+        if binding is not None and login_rights.reaches(rights, binding.collection.kind)
+    ]
 
 
 def proxy_groups(context: Context, home: Home) -> list[ProxyGroup]:

@@ -12,6 +12,8 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -27,9 +29,17 @@ from tagwerk.errors import TagwerkError
 from tagwerk.http import timezones
 from tagwerk.http.bodies import Body, read_body
 from tagwerk.http.compression import compressed, wants_gzip
+from tagwerk.http.observer import (
+    INVALID_TOKEN,
+    QUERIES,
+    REPORT,
+    SYNCED,
+    report_in,
+)
 from tagwerk.settings import Settings
 from tagwerk.sharing.links import PATH
 from tagwerk.store import Engine
+from tagwerk.store.observed import ObservedEngine
 
 log = logging.getLogger(__name__)
 
@@ -42,22 +52,36 @@ _PIECE = 256 * 1024
 _STALLED_SECONDS = 120
 """How long a client may take for one piece; it holds a snapshot, and the log of the database grows meanwhile."""
 
+_RESPONSE = b"<D:response>"
+
 THREADS = 16
 """Requests that are worked on at the same time; SQLite and the GIL gain nothing from more."""
 
 
-class Frame(Protocol):
-    """What stands between HTTP and the DAV engine: authentication and dispatch."""
+class Handler(Protocol):
+    """What answers requests."""
 
     def handle(self, scope: Scope, body: bytes, path: str) -> Response:
         """Answer one request; called in a worker thread."""
 
 
+class Frame(Handler, Protocol):
+    """What stands between HTTP and the DAV engine: authentication and dispatch."""
+
+    def close(self) -> None:
+        """The server ends."""
+
+
 FrameFactory = Callable[[Settings, Engine], Frame]
 
 
-def create(settings: Settings, frame: Frame, public: Frame) -> ASGIApp:
-    """The application around `frame`, and `public` for who need not log in; it lives as long as the server."""
+def create(
+    settings: Settings, frame: Frame, public: Handler, observed: ObservedEngine | None = None
+) -> ASGIApp:
+    """The application around `frame`, and `public` for who need not log in; it lives as long as the server.
+
+    With `observed`, the engine that both work with, queries are timed for each request.
+    """
 
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dav")
 
@@ -66,10 +90,11 @@ def create(settings: Settings, frame: Frame, public: Frame) -> ASGIApp:
         yield
         # Everybody has been answered; what still runs is what nobody waits for.
         await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+        frame.close()
 
     base = settings.server.base_path
-    dav = DavApp(settings, frame, threads)
-    links = DavApp(settings, public, threads)
+    dav = DavApp(settings, frame, threads, observed)
+    links = DavApp(settings, public, threads, observed)
     below_public = tuple(dict.fromkeys((f"/{PATH}/", f"{base}/{PATH}/")))
 
     async def well_known(_request: HttpRequest) -> HttpResponse:
@@ -103,8 +128,11 @@ def create(settings: Settings, frame: Frame, public: Frame) -> ASGIApp:
 class DavApp:
     """ASGI in, `Frame` behind it."""
 
-    def __init__(self, settings: Settings, frame: Frame, threads: Executor) -> None:
+    def __init__(
+        self, settings: Settings, frame: Handler, threads: Executor, observed: ObservedEngine | None = None
+    ) -> None:
         self._settings, self._frame, self._threads = settings, frame, threads
+        self._observed = observed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,16 +141,35 @@ class DavApp:
             path = _path_below(scope, self._settings.server.base_path)
             async with read_body(scope, receive, limit=self._settings.server.max_body_size) as body:
                 loop = asyncio.get_running_loop()
-                response = await loop.run_in_executor(self._threads, self._answer, scope, body, path)
+                # In the context of this task, so that the log knows the request.
+                answer = partial(copy_context().run, self._answer, scope, body, path)
+                response = await loop.run_in_executor(self._threads, answer)
         except TagwerkError as error:
             response = failures.response(error, realm=self._settings.auth.realm)
         await self._send(response, scope, receive, send)
 
     def _answer(self, scope: Scope, body: Body, path: str) -> Response:
-        response = self._frame.handle(scope, body.read(), path)
-        if isinstance(response.body, bytes):
-            return response
-        return _collected(response, response.body)
+        if self._observed is None:
+            return self._watched(scope, body.read(), path)
+        with self._observed.collecting() as scope[QUERIES]:
+            return self._watched(scope, body.read(), path)
+
+    def _watched(self, scope: Scope, body: bytes, path: str) -> Response:
+        report = scope["method"] == "REPORT"
+        if report:
+            scope[REPORT] = report_in(body)
+        response = self._frame.handle(scope, body, path)
+        synced = report and scope[REPORT] == "sync-collection"
+        if synced and response.status == 207 and not isinstance(response.body, bytes):
+            response.body = _Counted(response.body, scope)
+        if not isinstance(response.body, bytes):
+            response = _collected(response, response.body)
+        elif synced:
+            if response.status == 207:
+                scope[SYNCED] = response.body.count(_RESPONSE)
+            elif response.status == 403 and b"valid-sync-token" in response.body:
+                scope[INVALID_TOKEN] = True
+        return response
 
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -153,10 +200,10 @@ class DavApp:
         body: Any = response.body
         loop = asyncio.get_running_loop()
         # The next piece is made while the client takes this one.
-        coming = loop.run_in_executor(self._threads, _gathered, body)
+        coming = loop.run_in_executor(self._threads, partial(copy_context().run, _gathered, body))
         try:
             while part := await coming:
-                coming = loop.run_in_executor(self._threads, _gathered, body)
+                coming = loop.run_in_executor(self._threads, partial(copy_context().run, _gathered, body))
                 yield part
         finally:
             coming.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -187,6 +234,25 @@ def _collected(response: Response, parts: Iterator[bytes]) -> Response:
             return response
     response.body = b"".join(begun)
     return response
+
+
+class _Counted:
+    """Counts the resources that a streamed answer names, while it is made."""
+
+    def __init__(self, parts: Iterator[bytes], scope: Scope) -> None:
+        self._parts, self._scope = parts, scope
+        scope[SYNCED] = 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> bytes:
+        part = next(self._parts)
+        self._scope[SYNCED] += part.count(_RESPONSE)
+        return part
+
+    def close(self) -> None:
+        close_body(self._parts)
 
 
 class _Chained:

@@ -70,6 +70,12 @@ def libraries() -> dict[str, str]:
     return found
 
 
+def newest_change(txn: Transaction) -> int:
+    """When something changed last, in seconds since 1970; 0 where nothing is."""
+    row = txn.row("SELECT COALESCE(MAX(modified), 0) FROM collection")
+    return int(row[0]) if row else 0
+
+
 def counts(txn: Transaction) -> Counts:
     """How much the database holds."""
     row = txn.row(

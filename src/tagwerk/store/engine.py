@@ -80,6 +80,9 @@ class Engine(Protocol):
     def check(self) -> list[str]:
         """What the engine itself finds wrong with the database, as sentences."""
 
+    def compact(self) -> int:
+        """Bring statistics up to date and give room back where that is worth it; the bytes that were given back."""
+
     def close(self) -> None:
         """Give back every connection.  The engine cannot be used afterwards."""
 

@@ -67,3 +67,8 @@ def put_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId, nam
         (viewer, collection, name, modseq, tag, data),
     )
     return True
+
+
+def forget_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId) -> None:
+    """Forget everything that somebody has of their own in a collection."""
+    txn.execute("DELETE FROM personal WHERE principal_id = ? AND collection_id = ?", (viewer, collection))

@@ -95,6 +95,12 @@ def set_quota(txn: Transaction, principal: PrincipalId, quota: int | None) -> No
         raise NotFound("There is no such user.")
 
 
+def set_state(txn: Transaction, principal: PrincipalId, state: str) -> None:
+    """Make a principal ``active`` or ``disabled``."""
+    if not txn.execute("UPDATE principal SET state = ? WHERE id = ?", (state, principal)):
+        raise NotFound("There is no such user.")
+
+
 def used_bytes(txn: Transaction, principal: PrincipalId) -> int:
     """The size of everything in the collections that a principal owns (RFC 4331 4)."""
     row = txn.row("SELECT COALESCE(SUM(bytes), 0) FROM collection WHERE owner_id = ?", (principal,))

@@ -19,11 +19,14 @@ from tagwerk.model import Kind, PrincipalId, Privacy
 from tagwerk.store.collections import NOTIFICATIONS, create_collection, is_taken
 from tagwerk.store.engine import Engine, Transaction, run
 
-SCHEMA = 3
+SCHEMA = 5
 COMPATIBILITY = 2
 
 UNFINISHED = "transfer"
 """In `meta`: what is being transferred into this database, until all of it is there."""
+
+DOCTOR = "doctor"
+"""A fact: until when a token of `tagwerk doctor` counts, and its SHA-256."""
 
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 _TEXT = {"sqlite": "TEXT", "postgresql": 'TEXT COLLATE "C"'}

@@ -16,6 +16,7 @@ from tagwerk.model import (
 from tagwerk.store.access import CIRCLE, REACHES, delegated
 from tagwerk.store.collections import COLUMNS, bind, collection_of, is_taken
 from tagwerk.store.engine import Row, Transaction
+from tagwerk.store.personal import forget_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +259,4 @@ def forget(txn: Transaction, principal: PrincipalId, collection: CollectionId) -
         txn.execute("DELETE FROM binding WHERE id = ?", (row[0],))
     owner = txn.row("SELECT owner_id FROM collection WHERE id = ?", (collection,))
     if owner is None or delegated(txn, owner[0], principal) is None:
-        txn.execute(
-            "DELETE FROM personal WHERE principal_id = ? AND collection_id = ?", (principal, collection)
-        )
+        forget_own(txn, principal, collection)

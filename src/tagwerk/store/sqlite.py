@@ -169,6 +169,19 @@ class SqliteEngine:
         with _translated(self._path), self._writer_lock:
             self._writer.execute("PRAGMA journal_mode = DELETE")
 
+    def compact(self) -> int:
+        with _translated(self._path), self._writer_lock:
+            self._writer.execute("PRAGMA optimize")
+            free, pages, size = (
+                self._writer.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count", "page_size")
+            )
+            worth = free * 5 > pages
+            if worth:
+                self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return free * size if worth else 0
+
     def close(self) -> None:
         with self._readers_lock:
             self._closed = True

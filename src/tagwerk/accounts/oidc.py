@@ -1,0 +1,203 @@
+"""Bearer tokens of an OpenID Connect provider (OpenID Connect Core 3.1.3.7, Discovery 4, RFC 6750, RFC 9068).
+
+The provider is asked for its keys, never about a token.  What is fetched is bounded in size
+and time, follows no redirect, and must be HTTPS unless the provider is on this machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib import request
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import jwt
+
+from tagwerk.accounts.gate import InvalidToken, TokenVerifier
+from tagwerk.errors import ConfigurationError, Unavailable
+from tagwerk.settings import Auth
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""What is signed with a key that only the provider has; never a shared secret, never nothing."""
+
+LEEWAY = 60
+"""Seconds by which clocks may differ."""
+
+MAX_ANSWER = 256 * 1024
+MAX_TOKEN = 16 * 1024
+TIMEOUT = 5.0
+
+FRESH_SECONDS = 3600
+"""How long keys are used without asking for new ones."""
+
+STALE_SECONDS = 24 * 3600
+"""How long they are used when the provider does not answer."""
+
+PAUSE_SECONDS = 30
+"""How long nobody is asked again, whatever tokens come: their key ids are chosen by whoever sends them."""
+
+_LOGGER = logging.getLogger("tagwerk.accounts")
+
+Fetch = Callable[[str], Mapping[str, Any]]
+
+
+def verifier(auth: Auth) -> TokenVerifier | None:
+    """What reads the tokens of the provider that [auth] names, if it names one.
+
+    Raises:
+        ConfigurationError: there is no audience, or the issuer is no URL that is asked.
+    """
+    if not auth.oidc_issuer:
+        return None
+    if not auth.oidc_audience:
+        raise ConfigurationError("[auth] oidc_audience is empty; it has to say for whom tokens are made.")
+    if not is_allowed(auth.oidc_issuer):
+        raise ConfigurationError(f"[auth] oidc_issuer must be an https URL, not {auth.oidc_issuer!r}.")
+    return OidcVerifier(auth.oidc_issuer, auth.oidc_audience, auth.oidc_user_claim)
+
+
+class OidcVerifier:
+    """Verifies tokens of one issuer for one audience.  Safe to use from many threads."""
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        user_claim: str,
+        *,
+        fetch: Fetch | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer, self._audience, self._user_claim = issuer, audience, user_claim
+        self._fetch = fetch or fetch_json
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = self._asked = float("-inf")
+
+    def user_of(self, token: str) -> str:
+        """The user whom the token names.
+
+        Raises:
+            InvalidToken: it is not the issuer's, not for this audience, or too old.
+            Unavailable: the issuer does not tell its keys.
+        """
+        if len(token) > MAX_TOKEN:
+            raise InvalidToken("The token is too long.")
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError as error:
+            raise InvalidToken("This is no token.") from error
+        if header.get("alg") not in ALGORITHMS:
+            raise InvalidToken("The token is signed in a way that is not accepted.")
+        key = self._key(str(header.get("kid", "")))
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[header["alg"]],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise InvalidToken("The token has expired.") from error
+        except (jwt.PyJWTError, TypeError, ValueError) as error:
+            _LOGGER.info("A token was refused: %s", error)
+            raise InvalidToken("The token is not good here.") from error
+        user = claims.get(self._user_claim)
+        if not isinstance(user, str) or not user:
+            raise InvalidToken(f"The token has no {self._user_claim}.")
+        return user
+
+    def _key(self, kid: str) -> jwt.PyJWK:
+        with self._lock:
+            age = self._clock() - self._fetched
+            # A key that is not known may be a new one: providers rotate them.
+            if (
+                age > FRESH_SECONDS or self._find(kid) is None
+            ) and self._clock() - self._asked > PAUSE_SECONDS:
+                self._renew()
+            if not self._keys or self._clock() - self._fetched > STALE_SECONDS:
+                raise Unavailable("The OpenID Connect provider cannot be reached.")
+            key = self._find(kid)
+        if key is None:
+            raise InvalidToken("The token is signed with a key that its issuer does not have.")
+        return key
+
+    def _find(self, kid: str) -> jwt.PyJWK | None:
+        if not kid and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(kid)
+
+    def _renew(self) -> None:
+        self._asked = self._clock()
+        try:
+            place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
+            discovered = self._fetch(place)
+            if discovered.get("issuer") != self._issuer:
+                raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
+            keys = self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", [])
+            self._keys = {
+                str(each.get("kid", "")): jwt.PyJWK(each)
+                for each in keys
+                if each.get("use", "sig") == "sig" and each.get("kty") in ("RSA", "EC", "OKP")
+            }
+            self._fetched = self._clock()
+        except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            _LOGGER.warning("The keys of %s cannot be read: %s", self._issuer, error)
+
+
+class _NoRedirect(request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+
+def fetch_json(url: str) -> Mapping[str, Any]:
+    """The JSON object at a URL.
+
+    Raises:
+        ValueError: it may not be asked, or is no object of a bearable size.
+        OSError: it does not answer.
+    """
+    if not is_allowed(url):
+        raise ValueError(f"{url[:200]!r} is not asked: only https, or this machine")
+    # No proxies of the environment, and no schemes but these two.
+    opener = request.build_opener(request.ProxyHandler({}), _NoRedirect())
+    try:
+        with opener.open(url, timeout=TIMEOUT) as answer:
+            raw = answer.read(MAX_ANSWER + 1)
+    except URLError as error:
+        raise OSError(f"{url}: {error}") from error
+    if len(raw) > MAX_ANSWER:
+        raise ValueError(f"{url} answers with more than {MAX_ANSWER} bytes")
+    found = json.loads(raw)
+    if not isinstance(found, dict):
+        raise ValueError(f"{url} is no JSON object")
+    return found
+
+
+def is_allowed(url: str) -> bool:
+    """Whether a URL may be fetched: HTTPS, or HTTP on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme == "https" and host:
+        return True
+    if parts.scheme != "http":
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

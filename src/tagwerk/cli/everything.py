@@ -1,0 +1,139 @@
+"""Everything about one person, as files in an archive (GDPR 15 and 20)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
+from tagwerk.accounts.leaving import belongings
+from tagwerk.cli.collection import DISPLAY_NAME
+from tagwerk.ical import export as calendars
+from tagwerk.model import Binding, Kind, Principal
+from tagwerk.store.collections import bindings_of
+from tagwerk.store.credentials import credentials_of
+from tagwerk.store.engine import Transaction
+from tagwerk.store.objects import objects
+from tagwerk.store.properties import collection_properties, principal_properties
+from tagwerk.store.second_factors import totp_of
+from tagwerk.vcard import export as cards
+
+README = """\
+Everything that this Tagwerk server knows about {name}, written on {day}.
+
+person.json        name, addresses, groups, and what clients remember about the account
+devices.json       the password and the app passwords, without their secrets: when, from where and by what last used
+shares.json        whose collections {name} sees, and who sees those of {name}
+collections/       each collection as one file that every program reads, and its properties
+objects/           the same once more, every object as it was stored, byte for byte
+log.txt            the lines of the log files that were given which name {name}
+"""
+
+
+def export_user(
+    txn: Transaction, principal: Principal, path: Path, *, now: int, logs: Iterable[Path] = ()
+) -> int:
+    """Write the archive, complete or not at all and for its owner alone; the number of files in it."""
+    path = Path(os.path.realpath(path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, content in files(txn, principal, now=now, logs=logs):
+                    archive.writestr(name, content)
+                written = len(archive.namelist())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return written
+
+
+def files(
+    txn: Transaction, principal: Principal, *, now: int, logs: Iterable[Path] = ()
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the archive."""
+    day = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+    yield "README.txt", README.format(name=principal.name, day=day).encode()
+    has = belongings(txn, principal)
+    yield (
+        "person.json",
+        _json(
+            {
+                **asdict(principal),
+                "groups": has.groups,
+                "properties": principal_properties(txn, principal.id),
+            }
+        ),
+    )
+    yield "devices.json", _json(_devices(txn, principal))
+    yield (
+        "shares.json",
+        _json(
+            {
+                "own": [{"collection": each.name, "seen_by": sharees} for each, sharees in has.own],
+                "shared_with_them": [
+                    {"name": each.name, "access": each.access.value} for each in has.shared_with_them
+                ],
+            }
+        ),
+    )
+    for binding in bindings_of(txn, principal.id):
+        # What others own is theirs to take along.
+        if binding.collection.owner == principal.id:
+            yield from _collection(txn, binding)
+    lines = list(log_lines(logs, principal.name))
+    if lines:
+        yield "log.txt", b"".join(lines)
+
+
+def log_lines(logs: Iterable[Path], name: str) -> Iterator[bytes]:
+    """The lines of log files that name somebody, in either format of [logging]."""
+    marks = (
+        f'"user": {json.dumps(name, ensure_ascii=False)}'.encode(),
+        f" user={name} ".encode(),
+        f" for {name!r}".encode(),
+    )
+    for log in logs:
+        with log.open("rb") as file:
+            yield from (line for line in file if any(mark in line for mark in marks))
+
+
+def _devices(txn: Transaction, principal: Principal) -> dict[str, object]:
+    credentials = [
+        {name: value for name, value in asdict(each).items() if name not in ("id", "hash")}
+        for each in credentials_of(txn, principal.name)
+    ]
+    return {"credentials": credentials, "second_factor": totp_of(txn, principal.id) is not None}
+
+
+def _collection(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes]]:
+    found = [(each.name, each.content or b"") for each in objects(txn, binding.collection.id, content=True)]
+    contents = [content for _, content in found]
+    properties = collection_properties(txn, binding.collection.id, binding.id)
+    name = quote(binding.name, safe="@ ")
+    if binding.collection.kind is Kind.ADDRESSBOOK:
+        yield f"collections/{name}.vcf", b"".join(cards.merge(contents))
+    else:
+        title = unescape(properties.get(DISPLAY_NAME, ""))
+        # What cannot be merged is among the objects all the same.
+        merged = calendars.merge(contents, name=title, skipped=lambda _content, _reason: None)
+        yield f"collections/{name}.ics", b"".join(merged)
+    yield f"collections/{name}.properties.json", _json(properties)
+    for each, content in found:
+        yield f"objects/{name}/{quote(each, safe='@ ')}", content
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode()

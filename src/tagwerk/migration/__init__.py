@@ -1,0 +1,1 @@
+"""Coming from elsewhere: other servers' users, collections and objects, as they were there."""

@@ -1,0 +1,254 @@
+"""The mover: puts what a source has into the database, batch by batch, and tells what became of everything.
+
+Running it again changes nothing that is here already, so a move that was cut off goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+
+from tagwerk.dav import paths
+from tagwerk.dav.resources import RESERVED_NAMES
+from tagwerk.errors import Conflict, InvalidPath, Refused, TagwerkError
+from tagwerk.ical import resource as calendars
+from tagwerk.migration.source import Source, SourceCollection, SourceObject, SourceUser
+from tagwerk.model import Access, Binding, Kind, Principal, Upload
+from tagwerk.store import Engine, Transaction
+from tagwerk.store.collections import create_collection, find_binding_of
+from tagwerk.store.credentials import credentials_of, set_password
+from tagwerk.store.engine import run
+from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
+from tagwerk.store.principals import add_principal, principal_by_name
+from tagwerk.store.properties import collection_properties, set_collection_properties
+from tagwerk.store.schema import meta, set_meta
+from tagwerk.vcard import resource as cards
+
+BATCH = 100
+
+
+@dataclass(slots=True)
+class CollectionReport:
+    """What became of one collection."""
+
+    owner: str
+    name: str
+    made: bool = False
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    repaired: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+    def take(self, other: CollectionReport) -> None:
+        """Become what `other` is."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of everything.  `left` are sentences about what is not taken along."""
+
+    users: list[str] = field(default_factory=list)
+    without_password: list[str] = field(default_factory=list)
+    collections: list[CollectionReport] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> int:
+        return sum(len(each.left_out) for each in self.collections)
+
+
+class Mover:
+    """Moves sources into one database; with `dry` nothing is written."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        now: Callable[[], int],
+        limit: int,
+        dry: bool = False,
+        progress: Callable[[CollectionReport], None] = lambda _: None,
+    ) -> None:
+        self._engine, self._now, self._limit, self._dry, self._progress = engine, now, limit, dry, progress
+
+    def move(self, source: Source) -> Report:
+        """Move everything that is not here yet."""
+        report = Report()
+        for user in source.users:
+            self._move_user(user, report)
+        for collection in source.collections:
+            found = CollectionReport(collection.owner, collection.name)
+            report.collections.append(found)
+            self._move_collection(collection, found)
+            self._progress(found)
+        report.left += source.left.sentences
+        return report
+
+    def _move_user(self, user: SourceUser, report: Report) -> None:
+        with self._engine.read() as txn:
+            known = principal_by_name(txn, user.name)
+            has_password = known is not None and bool(credentials_of(txn, user.name))
+        if known is None:
+            report.users.append(user.name)
+        if not (has_password or user.password_hash):
+            report.without_password.append(user.name)
+        if self._dry or (known is not None and (has_password or user.password_hash is None)):
+            return
+
+        def add(txn: Transaction) -> None:
+            principal = known or add_principal(
+                txn, user.name, now=self._now(), display_name=user.display_name, addresses=user.addresses
+            )
+            if user.password_hash is not None and not has_password:
+                set_password(txn, principal.id, user.password_hash, now=self._now())
+
+        run(self._engine, add)
+
+    def _move_collection(self, collection: SourceCollection, report: CollectionReport) -> None:
+        try:
+            binding = self._place(collection, report)
+        except TagwerkError as error:
+            report.left_out.append(f"the collection: {error}")
+            return
+        point = ""
+        if collection.key and not report.made:
+            with self._engine.read() as txn:
+                point = meta(txn, collection.key)
+        reached: list[str] = []
+        for batch in _batches(collection.walk(point, reached)):
+            self._store(binding, collection.kind, batch, report)
+            self._progress(report)
+            if collection.key and reached and not self._dry:
+                # Everything up to here is in the database already.
+                self._remember(collection.key, reached[-1])
+        if collection.key and reached and not self._dry:
+            self._remember(collection.key, reached[-1])
+
+    def _remember(self, key: str, point: str) -> None:
+        """How far a collection was read, for the next time."""
+        run(self._engine, lambda txn: set_meta(txn, key, point))
+
+    def _place(self, collection: SourceCollection, report: CollectionReport) -> Binding | None:
+        """Where the objects go; None in a dry run for what is not here yet."""
+        name = collection.name
+        if paths.split(paths.segment(name)) != (name,) or name in RESERVED_NAMES:
+            raise InvalidPath(f"{name!r} cannot be the name of a collection.")
+        with self._engine.read() as txn:
+            owner = principal_by_name(txn, collection.owner)
+            binding = None if owner is None else find_binding_of(txn, owner.id, name)
+        report.made = binding is None
+        if binding is not None and (
+            binding.collection.kind is not collection.kind or binding.access is not Access.OWNER
+        ):
+            raise Conflict(f"{collection.owner} has another {name!r} here.")
+        if self._dry:
+            return binding
+        return run(self._engine, lambda txn: self._prepare(txn, owner, binding, collection))
+
+    def _prepare(
+        self, txn: Transaction, owner: Principal | None, binding: Binding | None, collection: SourceCollection
+    ) -> Binding:
+        if owner is None:
+            raise Refused(f"There is no user {collection.owner!r}.")
+        if binding is None:
+            binding = create_collection(
+                txn,
+                owner.id,
+                name=collection.name,
+                kind=collection.kind,
+                now=self._now(),
+                components=collection.components,
+            )
+        # What somebody changed here since the last time stays.
+        here = collection_properties(txn, binding.collection.id, binding.id)
+        missing = {name: value for name, value in collection.properties.items() if name not in here}
+        set_collection_properties(txn, binding.collection.id, missing)
+        return binding
+
+    def _store(
+        self, binding: Binding | None, kind: Kind, batch: list[SourceObject], report: CollectionReport
+    ) -> None:
+        uploads = []
+        for each in batch:
+            if each.content is None:
+                report.gone += 1
+                continue
+            try:
+                uploads.append((each.name, self._read(kind, each.content)))
+            except TagwerkError as error:
+                report.left_out.append(f"{each.name}: {error}")
+        if self._dry or binding is None:
+            with self._engine.read() as txn:
+                for name, upload in uploads:
+                    self._compare(txn, binding, name, upload, report)
+            return
+
+        def store(txn: Transaction) -> CollectionReport:
+            counted = replace(report, left_out=list(report.left_out))
+            for name, upload in uploads:
+                if self._compare(txn, binding, name, upload, counted):
+                    self._put(txn, binding, name, upload, counted)
+            return counted
+
+        # Only what was committed is told: a batch may be begun again.
+        report.take(run(self._engine, store))
+
+    def _read(self, kind: Kind, content: bytes) -> Upload:
+        if len(content) > self._limit:
+            raise Refused(f"it has {len(content):,} bytes; {self._limit:,} are allowed")
+        if kind is Kind.ADDRESSBOOK:
+            return cards.read(content)
+        return calendars.read(content, now=self._now())
+
+    def _compare(
+        self, txn: Transaction, binding: Binding | None, name: str, upload: Upload, report: CollectionReport
+    ) -> bool:
+        """Tally an object, and say whether it has to be written."""
+        existing = None if binding is None else find_object(txn, binding.collection.id, name)
+        if existing is not None and existing.etag == etag_of(upload.content):
+            report.unchanged += 1
+            return False
+        if existing is None:
+            report.added += 1
+        else:
+            report.changed += 1
+        report.repaired += bool(upload.repairs)
+        return True
+
+    def _put(
+        self, txn: Transaction, binding: Binding, name: str, upload: Upload, report: CollectionReport
+    ) -> None:
+        collection = binding.collection
+        if collection.kind is Kind.CALENDAR and upload.facts.component not in collection.components:
+            self._undo(report, f"{name}: the calendar does not hold {upload.facts.component}")
+            return
+        other = find_uid(txn, collection.id, upload.facts.uid)
+        if other is not None and other.name != name:
+            self._undo(report, f"{name}: {other.name} has its UID {upload.facts.uid}")
+            return
+        try:
+            if paths.split(paths.segment(name)) != (name,):
+                raise InvalidPath(f"{name!r} cannot be the name of an object.")
+            put_object(txn, collection.id, name, upload=upload, now=self._now())
+        except (Refused, Conflict, InvalidPath) as error:
+            self._undo(report, f"{name}: {error}")
+
+    @staticmethod
+    def _undo(report: CollectionReport, sentence: str) -> None:
+        report.added -= 1
+        report.left_out.append(sentence)
+
+
+def _batches(objects: Iterator[SourceObject]) -> Iterator[list[SourceObject]]:
+    batch: list[SourceObject] = []
+    for each in objects:
+        batch.append(each)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    yield batch

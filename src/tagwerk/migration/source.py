@@ -1,0 +1,89 @@
+"""Sources: what every server that somebody comes from can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+
+from tagwerk.errors import CALDAV, CARDDAV, DAV
+from tagwerk.model import Kind
+
+DISPLAY_NAME = DAV + "displayname"
+CALENDAR_DESCRIPTION = CALDAV + "calendar-description"
+BOOK_DESCRIPTION = CARDDAV + "addressbook-description"
+TIMEZONE = CALDAV + "calendar-timezone"
+COLOR = "{http://apple.com/ns/ical/}calendar-color"
+ORDER = "{http://apple.com/ns/ical/}calendar-order"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUser:
+    """Somebody there.  `password_hash` is one that `accounts.passwords` can verify, or None."""
+
+    name: str
+    display_name: str = ""
+    addresses: tuple[str, ...] = ()
+    password_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """An object there; `content` is None for one that is gone since the last time."""
+
+    name: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCollection:
+    """A collection there.
+
+    `properties` are XML by Clark name.  `walk` yields its objects from a point on ("" for
+    the beginning) and sets `point` in the list it is given to where one can go on.
+    """
+
+    owner: str
+    name: str
+    kind: Kind
+    components: tuple[str, ...]
+    properties: Mapping[str, str]
+    walk: Callable[[str, list[str]], Iterator[SourceObject]]
+    key: str = ""
+    """What it is called in the memory of points; "" where there are none."""
+
+
+@dataclass(slots=True)
+class Left:
+    """What a source has and Tagwerk does not take, in sentences."""
+
+    sentences: list[str] = field(default_factory=list)
+
+    def say(self, sentence: str) -> None:
+        if sentence not in self.sentences:
+            self.sentences.append(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Everything that is to be moved."""
+
+    users: Iterable[SourceUser]
+    collections: Iterable[SourceCollection]
+    left: Left
+
+
+def text(value: str) -> str:
+    """A value that is plain text, as XML."""
+    return escape(value, quote=False)
+
+
+def all_at_once(
+    objects: Callable[[], Iterable[SourceObject]],
+) -> Callable[[str, list[str]], Iterator[SourceObject]]:
+    """How a source walks that always begins at the beginning: what is here already is found unchanged."""
+
+    def walk(_point: str, _reached: list[str]) -> Iterator[SourceObject]:
+        yield from objects()
+
+    return walk

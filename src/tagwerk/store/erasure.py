@@ -1,0 +1,32 @@
+"""Erasure: traces of somebody that lie outside of what they own."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tagwerk.store.engine import Transaction
+
+
+def forget_account(txn: Transaction, account: str) -> None:
+    """Forget the wrong passwords that were counted for an account, at every address."""
+    txn.execute("DELETE FROM login_failure WHERE account = ?", (account,))
+
+
+def forget_subject(txn: Transaction, name: str) -> None:
+    """Forget the work that waits for somebody who is gone."""
+    txn.execute("DELETE FROM outbox WHERE subject = ?", (name,))
+
+
+def objects_that_name(txn: Transaction, address: str) -> dict[str, int]:
+    """How many objects of each owner hold an address; every object is read."""
+    wanted = address.casefold().encode()
+    found: Counter[str] = Counter()
+    rows = txn.rows(
+        "SELECT p.name, o.content FROM object o JOIN collection c ON c.id = o.collection_id"
+        " JOIN principal p ON p.id = c.owner_id WHERE NOT o.removed AND o.content IS NOT NULL"
+    )
+    for owner, content in rows:
+        # Long lines are folded (RFC 5545 3.1), also in the middle of an address.
+        if wanted in bytes(content).lower().replace(b"\r\n ", b"").replace(b"\n ", b""):
+            found[owner] += 1
+    return dict(sorted(found.items()))

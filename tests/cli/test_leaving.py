@@ -1,0 +1,169 @@
+"""`tagwerk user remove`, `export`, `erase`, `disable`: nothing goes unseen, and nothing stays unsaid."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+import zipfile
+
+import pytest
+
+from davsamples import event
+from tagwerk.accounts.app_passwords import add_app_password
+from tagwerk.accounts.login import Authenticator
+from tagwerk.accounts.users import add_user
+from tagwerk.ical import resource
+from tagwerk.store import open_engine
+from tagwerk.store.collections import find_binding
+from tagwerk.store.objects import objects, put_object
+from tagwerk.store.principals import principal_by_name
+from tagwerk.store.sync import changes_since
+
+
+@pytest.fixture
+def engine(anna, data):
+    """anna, with an event and a share that ben sees, and ben, whose event names anna."""
+    engine = open_engine(f"sqlite://{data}/tagwerk.sqlite")
+    now = int(time.time())
+    with engine.write() as txn:
+        txn.execute("UPDATE principal SET addresses = ? WHERE name = 'anna'", ('["anna@example.org"]',))
+        ben = add_user(txn, "ben", now=now)
+        anna = principal_by_name(txn, "anna")
+        add_app_password(txn, anna.id, "Phone", now=now)
+        put(txn, "anna", "calendar", event("a"))
+        put(
+            txn,
+            "ben",
+            "calendar",
+            event("b", more="ATTENDEE:mailto:Anna@Example.org"),
+        )
+        share(txn, find_binding(txn, "anna", "calendar"), ben)
+    yield engine
+    engine.close()
+
+
+def put(txn, user, collection, raw):
+    now = int(time.time())
+    upload = resource.read(raw, now=now)
+    binding = find_binding(txn, user, collection)
+    put_object(txn, binding.collection.id, f"{upload.facts.uid}.ics", upload=upload, now=now)
+
+
+def share(txn, binding, sharee):
+    txn.execute(
+        "INSERT INTO binding (id, principal_id, name, collection_id, access, status, created, removed)"
+        " VALUES (77, ?, 'from-anna', ?, 'write', 'accepted', 1, ?)",
+        (sharee.id, binding.collection.id, False),
+    )
+
+
+def names(engine, user, collection):
+    with engine.read() as txn:
+        binding = find_binding(txn, user, collection)
+        return binding and [each.name for each in objects(txn, binding.collection.id)]
+
+
+def test_removing_says_what_goes_and_refuses_to_orphan_others(tagwerk, engine):
+    refused = tagwerk("user", "remove", "anna")
+
+    assert refused.code == 1
+    assert "calendar, which ben can see: is removed with everything in it" in refused.err
+    assert "App passwords: Phone" in refused.err
+    assert "hand it over with --give" in refused.err
+    assert names(engine, "anna", "calendar") == ["a.ics"]
+
+
+def test_with_yes_it_goes_for_everybody(tagwerk, engine):
+    assert tagwerk("user", "remove", "anna", "--yes").code == 0
+
+    assert names(engine, "ben", "from-anna") is None
+    assert names(engine, "ben", "calendar") == ["b.ics"]
+
+
+def test_a_shared_collection_is_handed_over_where_the_heir_sees_it_with_its_tokens(tagwerk, engine):
+    with engine.read() as txn:
+        before = find_binding(txn, "ben", "from-anna").collection
+        token = changes_since(txn, before, None, limit=10).token
+
+    done = tagwerk("user", "remove", "anna", "--give", "calendar", "ben")
+
+    assert done.code == 0
+    assert "calendar, which ben can see: goes to ben" in done.err
+    with engine.read() as txn:
+        binding = find_binding(txn, "ben", "from-anna")
+        changes = changes_since(txn, binding.collection, token, limit=10)
+    assert (binding.access, binding.collection.epoch) == ("owner", before.epoch)
+    assert (changes.changed, changes.removed) == ([], [])
+
+
+def test_a_collection_that_nobody_saw_gets_a_free_name_in_the_heirs_home(tagwerk, engine):
+    assert tagwerk("user", "remove", "anna", "--yes", "--give", "contacts", "ben").code == 0
+
+    with engine.read() as txn:
+        binding = find_binding(txn, "ben", "contacts-anna")
+    assert (binding.access, binding.name) == ("owner", "contacts-anna")
+
+
+@pytest.mark.parametrize("gift", [("nothing", "ben"), ("calendar", "nobody"), ("calendar", "anna")])
+def test_a_gift_that_cannot_be_given_removes_nothing(tagwerk, engine, gift):
+    assert tagwerk("user", "remove", "anna", "--yes", "--give", *gift).code == 1
+
+    assert names(engine, "anna", "calendar") == ["a.ics"]
+
+
+def test_an_export_has_everything_and_no_secret(tagwerk, engine, tmp_path, data):
+    log = tmp_path / "log"
+    log.write_text('{"user": "anna", "route": "/"}\n{"user": "ben"}\n2026 info x: user=anna status=207\n')
+    path = tmp_path / "anna.zip"
+
+    done = tagwerk("user", "export", "anna", path, "--log", log)
+
+    assert done.out == f"{path}: 12 files about anna\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with zipfile.ZipFile(path) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert (
+        found["objects/calendar/a.ics"] == event("a").encode() if isinstance(event("a"), str) else event("a")
+    )
+    assert b"UID:a" in found["collections/calendar.ics"]
+    assert json.loads(found["person.json"])["addresses"] == ["anna@example.org"]
+    assert json.loads(found["shares.json"])["own"][0] == {"collection": "calendar", "seen_by": ["ben"]}
+    assert {each["label"] for each in json.loads(found["devices.json"])["credentials"]} == {"", "Phone"}
+    assert found["log.txt"].count(b"\n") == 2
+    assert not any(b"$argon2" in content or b"sha256:" in content for content in found.values())
+
+
+def test_removing_exports_first(tagwerk, engine, tmp_path):
+    path = tmp_path / "anna.zip"
+
+    done = tagwerk("user", "remove", "anna", "--yes", "--export", path)
+
+    assert done.code == 0
+    assert zipfile.ZipFile(path).testzip() is None
+    failed = tagwerk("user", "remove", "ben", "--yes", "--export", tmp_path / "missing" / "ben.zip")
+    assert failed.code == 1
+    assert names(engine, "ben", "calendar") == ["b.ics"]
+
+
+def test_erasing_says_what_is_kept_and_why(tagwerk, engine):
+    authenticator = Authenticator(engine)
+    authenticator._throttle.failed("192.0.2.1", "anna", now=int(time.time()))
+
+    done = tagwerk("user", "erase", "anna", "--yes", "--give", "calendar", "ben")
+
+    assert done.code == 0
+    assert "* calendar, which belongs to ben now: it was handed over" in done.out
+    assert "* 1 of the events, tasks and contacts of ben that name anna@example.org" in done.out
+    assert "copies in backups" in done.out
+    with engine.read() as txn:
+        assert txn.row("SELECT COUNT(*) FROM credential") == (0,)
+        assert principal_by_name(txn, "anna") is None
+
+
+def test_a_disabled_user_is_refused_and_let_in_again(tagwerk, engine):
+    assert tagwerk("user", "disable", "anna").out == "User anna is disabled.\n"
+    assert Authenticator(engine).login("anna", "secret of anna") is None
+
+    assert tagwerk("user", "enable", "anna").code == 0
+    assert Authenticator(engine).login("anna", "secret of anna") == "anna"

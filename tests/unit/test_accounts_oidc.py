@@ -1,0 +1,269 @@
+"""Bearer tokens, against an issuer on this machine: what is accepted, what is not, and what is fetched."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tagwerk.accounts import oidc
+from tagwerk.accounts.gate import InvalidToken
+from tagwerk.accounts.oidc import OidcVerifier, fetch_json, is_allowed, verifier
+from tagwerk.errors import ConfigurationError, Unavailable
+from tagwerk.settings import load
+
+AUDIENCE = "tagwerk"
+
+
+class Issuer:
+    """A provider with one signing key at a time."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.keys: dict[str, rsa.RSAPrivateKey] = {}
+        self.extra: list[dict] = []
+        self.down = False
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                issuer.asked.append(self.path)
+                if issuer.down:
+                    self.send_error(503)
+                    return
+                if self.path == "/redirect":
+                    self.send_response(302)
+                    self.send_header("Location", "/keys")
+                    self.end_headers()
+                    return
+                body = json.dumps(issuer.answer(self.path)).encode()
+                if self.path == "/huge":
+                    body = b'{"a": "' + b"x" * oidc.MAX_ANSWER + b'"}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def answer(self, path: str):
+        if path == "/keys":
+            public = [
+                json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": kid, "use": "sig"}
+                for kid, key in self.keys.items()
+            ]
+            return {"keys": [*public, *self.extra]}
+        return {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+
+    def rotate(self, kid: str, key: rsa.RSAPrivateKey) -> None:
+        self.keys = {kid: key}
+
+    def token(self, kid: str, *, key=None, algorithm: str = "RS256", **claims) -> str:
+        now = int(time.time())
+        whole = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": "4711",
+            "preferred_username": "anna",
+            "exp": now + 300,
+            "iat": now,
+        } | claims
+        whole = {name: value for name, value in whole.items() if value is not None}
+        return jwt.encode(whole, key or self.keys[kid], algorithm=algorithm, headers={"kid": kid})
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return [rsa.generate_private_key(65537, 2048) for _ in range(2)]
+
+
+@pytest.fixture
+def issuer(keys):
+    issuer = Issuer()
+    issuer.rotate("one", keys[0])
+    yield issuer
+    issuer.close()
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def tokens(issuer, clock):
+    return OidcVerifier(issuer.url, AUDIENCE, "preferred_username", clock=clock)
+
+
+def test_a_token_of_the_issuer_names_its_user(issuer, tokens):
+    assert tokens.user_of(issuer.token("one")) == "anna"
+    assert tokens.user_of(issuer.token("one", aud=["other", AUDIENCE])) == "anna"
+
+
+def test_the_keys_are_fetched_once(issuer, tokens):
+    for _ in range(5):
+        tokens.user_of(issuer.token("one"))
+
+    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://other.example"},
+        {"aud": "another program"},
+        {"aud": None},
+        {"exp": int(time.time()) - 3600},
+        {"exp": None},
+        {"nbf": int(time.time()) + 3600},
+        {"sub": None},
+        {"preferred_username": None},
+        {"preferred_username": ""},
+        {"preferred_username": ["anna"]},
+    ],
+)
+def test_what_is_wrong_with_a_token(issuer, tokens, claims):
+    with pytest.raises(InvalidToken):
+        tokens.user_of(issuer.token("one", **claims))
+
+
+def test_a_token_that_somebody_else_signed_is_refused(issuer, tokens, keys):
+    with pytest.raises(InvalidToken):
+        tokens.user_of(issuer.token("one", key=keys[1]))
+
+
+def test_neither_no_signature_nor_a_shared_secret_counts(issuer, tokens):
+    unsigned = jwt.encode(
+        {"iss": issuer.url, "aud": AUDIENCE, "preferred_username": "anna"}, "", algorithm="none"
+    )
+    secret = issuer.token("one", key="x" * 64, algorithm="HS256")
+
+    for token in (unsigned, secret, "", "a.b.c", "no token", "x" * 20_000):
+        with pytest.raises(InvalidToken):
+            tokens.user_of(token)
+
+
+def test_a_key_of_another_kind_than_the_token_says_is_refused(issuer, tokens):
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    with pytest.raises(InvalidToken):
+        tokens.user_of(issuer.token("one", key=key, algorithm="ES256"))
+
+
+def test_elliptic_curves_are_taken(issuer, tokens):
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
+    issuer.extra = [public | {"kid": "ec"}]
+
+    assert tokens.user_of(issuer.token("ec", key=key, algorithm="ES256")) == "anna"
+
+
+def test_a_new_key_is_found_when_the_issuer_rotates_and_the_old_one_is_not_taken_any_more(
+    issuer, tokens, clock, keys
+):
+    old = issuer.token("one")
+    tokens.user_of(old)
+
+    issuer.rotate("two", keys[1])
+    clock.now += oidc.PAUSE_SECONDS + 1
+
+    assert tokens.user_of(issuer.token("two")) == "anna"
+    with pytest.raises(InvalidToken):
+        tokens.user_of(old)
+
+
+def test_unknown_keys_do_not_make_us_ask_again_and_again(issuer, tokens, keys):
+    tokens.user_of(issuer.token("one"))
+
+    for number in range(20):
+        with pytest.raises(InvalidToken):
+            tokens.user_of(issuer.token(f"made up {number}", key=keys[1]))
+
+    assert len(issuer.asked) == 2
+
+
+def test_an_issuer_that_is_down_does_not_stop_whoever_has_a_token_for_a_day(issuer, tokens, clock):
+    tokens.user_of(issuer.token("one"))
+    issuer.down = True
+
+    clock.now += oidc.FRESH_SECONDS + 1
+    assert tokens.user_of(issuer.token("one")) == "anna"
+
+    clock.now += oidc.STALE_SECONDS
+    with pytest.raises(Unavailable):
+        tokens.user_of(issuer.token("one"))
+
+
+def test_an_issuer_that_was_never_reached_is_unavailable(issuer, tokens):
+    issuer.down = True
+
+    with pytest.raises(Unavailable):
+        tokens.user_of(issuer.token("one"))
+
+
+def test_who_says_to_be_another_issuer_is_not_believed(issuer, clock):
+    liar = OidcVerifier(issuer.url + "/", AUDIENCE, "sub", clock=clock)
+
+    with pytest.raises(Unavailable):
+        liar.user_of(issuer.token("one"))
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://login.example.org/realm", True),
+        ("http://127.0.0.1:8080/", True),
+        ("http://[::1]/", True),
+        ("http://localhost/", True),
+        ("http://login.example.org/", False),
+        ("http://169.254.169.254/", False),
+        ("file:///etc/passwd", False),
+        ("ftp://127.0.0.1/", False),
+        ("", False),
+        ("https://", False),
+    ],
+)
+def test_what_may_be_fetched(url, allowed):
+    assert is_allowed(url) is allowed
+
+
+def test_redirects_and_floods_are_refused(issuer):
+    with pytest.raises(OSError, match="302"):
+        fetch_json(issuer.url + "/redirect")
+    with pytest.raises(ValueError, match="bytes"):
+        fetch_json(issuer.url + "/huge")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["oidc_issuer = https://login.example.org", "oidc_issuer = http://evil.example\noidc_audience = x"],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, lines):
+    path = tmp_path / "tagwerk.ini"
+    path.write_text(f"[auth]\n{lines}\n")
+
+    with pytest.raises(ConfigurationError):
+        verifier(load(path, data=tmp_path, environ={}).auth)

@@ -1,0 +1,166 @@
+"""Wrong passwords: tables of attempts with the expected answer, over two processes' worth of engines."""
+
+from __future__ import annotations
+
+import pytest
+
+from tagwerk.accounts.login import Authenticator
+from tagwerk.accounts.passwords import Cost, hash_password
+from tagwerk.accounts.throttle import Limits, Throttle, account_key, address_key
+from tagwerk.accounts.users import add_user
+from tagwerk.errors import TooManyAttempts
+from tagwerk.store import open_engine
+from tagwerk.store.login_failures import forget_old_failures
+
+CHEAP = Cost(memory_kib=8192, passes=1, lanes=1)
+LIMITS = Limits(failures=3, address_failures=6, seconds=900)
+HOME, EVIL, OTHER = "198.51.100.7", "203.0.113.66", "203.0.113.67"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_engine(f"sqlite://{tmp_path}/tagwerk.sqlite")
+    with engine.write() as txn:
+        for name in ("anna", "ben"):
+            add_user(txn, name, now=1, password_hash=hash_password("secret", CHEAP))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def new(engine):
+    """A process of the server."""
+    return lambda: Authenticator(engine, cost=CHEAP, limits=LIMITS)
+
+
+def attempt(authenticator, name, password, address):
+    try:
+        found = authenticator.authenticate(name, password, address=address)
+    except TooManyAttempts as error:
+        return 429 if 0 < error.retry_after <= LIMITS.seconds else error.retry_after
+    return 401 if found is None else 200
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(
+            [("anna", f"guess{n}", EVIL, 401) for n in range(3)]
+            + [
+                ("anna", "guess9", EVIL, 429),
+                ("anna", "secret", EVIL, 429),
+                ("anna", "secret", HOME, 200),
+                ("ben", "secret", EVIL, 200),
+            ],
+            id="who hammers at a name locks out nobody but themselves",
+        ),
+        pytest.param(
+            [(f"user{n}", "guess", EVIL, 401) for n in range(6)]
+            + [("anna", "guess", EVIL, 429), ("anna", "secret", EVIL, 429), ("anna", "secret", OTHER, 200)],
+            id="one address is bounded over all names",
+        ),
+        pytest.param(
+            [("nobody", f"guess{n}", EVIL, 401) for n in range(3)] + [("nobody", "guess9", EVIL, 429)],
+            id="a name that is not there is throttled like one that is",
+        ),
+        pytest.param(
+            [("anna", "old password", HOME, 401)] * 20
+            + [("anna", "secret", HOME, 200), ("ben", "x", HOME, 401)],
+            id="a device that repeats an old password counts once",
+        ),
+        pytest.param(
+            [
+                ("anna", "a", HOME, 401),
+                ("anna", "b", HOME, 401),
+                ("anna", "secret", HOME, 200),
+                ("anna", "c", HOME, 401),
+                ("anna", "d", HOME, 401),
+                ("anna", "e", HOME, 401),
+                ("anna", "f", HOME, 429),
+            ],
+            id="the right password forgives what was typed before",
+        ),
+        pytest.param(
+            [("anna", "secret", HOME, 200)]
+            + [("anna", f"guess{n}", HOME, 401) for n in range(3)]
+            + [("anna", "guess9", HOME, 429), ("anna", "secret", HOME, 200)],
+            id="what is known to be right is let in, even from the address of an attacker",
+        ),
+        pytest.param(
+            [
+                ("anna", "a", "2001:db8:1:2::1", 401),
+                ("anna", "b", "2001:db8:1:2::2", 401),
+                ("anna", "c", "2001:db8:1:2:ffff::3", 401),
+                ("anna", "d", "2001:db8:1:2::4", 429),
+                ("anna", "d", "2001:db8:1:3::4", 401),
+            ],
+            id="an IPv6 line is one address",
+        ),
+    ],
+)
+def test_attempts(new, table):
+    authenticator = new()
+
+    assert [attempt(authenticator, *row[:3]) for row in table] == [row[3] for row in table]
+
+
+def test_all_processes_count_together(new):
+    one, other = new(), new()
+
+    answers = [
+        attempt(each, "anna", f"guess{n}", EVIL) for n, each in enumerate((one, other, one, other, one))
+    ]
+
+    assert answers == [401, 401, 401, 429, 429]
+
+
+def test_a_process_that_starts_again_still_knows(new):
+    for n in range(3):
+        attempt(new(), "anna", f"guess{n}", EVIL)
+
+    assert attempt(new(), "anna", "secret", EVIL) == 429
+
+
+def test_failures_are_forgotten_in_time(engine):
+    throttle = Throttle(engine, LIMITS)
+    for _ in range(3):
+        throttle.failed(EVIL, "anna", now=1000)
+
+    with pytest.raises(TooManyAttempts) as caught:
+        throttle.check(EVIL, "anna", now=1100)
+    throttle.check(EVIL, "anna", now=1000 + 900)
+    throttle.failed(EVIL, "anna", now=2000)
+    throttle.check(EVIL, "anna", now=2001)
+
+    assert caught.value.retry_after == 800
+
+
+def test_old_counts_leave_the_database(engine):
+    Throttle(engine, LIMITS).failed(EVIL, "anna", now=1000)
+
+    with engine.write() as txn:
+        assert forget_old_failures(txn, before=2000) == 2
+        assert txn.row("SELECT COUNT(*) FROM login_failure") == (0,)
+
+
+def test_without_limits_nothing_is_written(engine):
+    throttle = Throttle(engine, Limits(0, 0))
+
+    throttle.failed(EVIL, "anna", now=1)
+    throttle.check(EVIL, "anna", now=1)
+
+    with engine.read() as txn:
+        assert txn.row("SELECT COUNT(*) FROM login_failure") == (0,)
+
+
+def test_what_was_typed_as_a_name_is_not_stored(engine):
+    Throttle(engine, LIMITS).failed(EVIL, "my password by mistake", now=1)
+
+    with engine.read() as txn:
+        assert "mistake" not in repr(list(txn.rows("SELECT * FROM login_failure")))
+
+
+def test_addresses_and_names_that_count_as_one():
+    assert address_key("::ffff:192.0.2.1") == address_key("192.0.2.1")
+    assert address_key("fe80::1%eth0") == address_key("fe80::2")
+    assert account_key("Jürgen") == account_key("JU\u0308RGEN".lower())
