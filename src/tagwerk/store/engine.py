@@ -67,6 +67,9 @@ class Engine(Protocol):
     def read(self) -> AbstractContextManager[Transaction]:
         """A snapshot; writing in it is an error."""
 
+    def glance(self) -> AbstractContextManager[Transaction]:
+        """For reading with one statement, or with several that need not agree: each has a snapshot of its own."""
+
     def write(self) -> AbstractContextManager[Transaction]:
         """A transaction that commits at the end of the block, durably, or not at all."""
 

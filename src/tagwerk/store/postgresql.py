@@ -15,6 +15,7 @@ import logging
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -169,6 +170,8 @@ class PostgresEngine:
     def __init__(self, url: str) -> None:
         self._url = url
         self._reachable = True
+        self._closed = False
+        self._ending: deque[Connection[Row]] = deque()
         conninfo = _conninfo(url)
         self._pool: ConnectionPool[Connection[Row]] = ConnectionPool(
             conninfo,
@@ -205,6 +208,15 @@ class PostgresEngine:
             raise ConfigurationError(
                 f"PostgreSQL {MINIMUM // 10000} or newer is needed, this is {version // 10000}."
             )
+
+    @contextmanager
+    def glance(self) -> Iterator[PostgresTransaction]:
+        with self._translated():
+            connection = self._connection()
+            try:
+                yield PostgresTransaction(connection)
+            finally:
+                self._end(connection)
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:
@@ -252,8 +264,8 @@ class PostgresEngine:
                 _run(connection, statement)
                 return connection
             except psycopg.OperationalError:
-                connection.close()
-                self._pool.putconn(connection)
+                self._give_back(connection)
+                self._forget_idle()
             except BaseException as error:
                 if isinstance(error, errors.FeatureNotSupported):
                     # It became a standby; another connection may lead to who writes now.
@@ -265,6 +277,12 @@ class PostgresEngine:
 
     def _connection(self) -> Connection[Row]:
         """One of the pool's, within `WAIT_SECONDS`, or sooner where the database is known to be away."""
+        while self._ending:
+            with contextlib.suppress(IndexError):
+                connection = self._ending.pop()
+                if _has_ended(connection):
+                    return connection
+                self._give_back(connection)
         deadline = time.monotonic() + (WAIT_SECONDS if self._reachable else 1.0)
         while True:
             left = deadline - time.monotonic()
@@ -296,18 +314,36 @@ class PostgresEngine:
         return Unavailable(f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use.")
 
     def _end(self, connection: Connection[Row]) -> None:
-        try:
-            if connection.closed:
-                pass
-            elif connection.info.transaction_status is TransactionStatus.ACTIVE:
-                # Something was thrown out of the middle of a statement.
+        """Undo what was not committed, and keep the connection for the next one.
+
+        Nobody waits for the answer to that: who takes the connection finds it there.
+        """
+        status = connection.pgconn.transaction_status
+        if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            try:
+                connection.pgconn.send_query(b"ROLLBACK")
+            except psycopg.Error:
                 connection.close()
-            elif connection.info.transaction_status is not TransactionStatus.IDLE:
-                _run(connection, b"ROLLBACK")
-        except psycopg.Error:
+        elif status != TransactionStatus.IDLE:
+            # Something was thrown out of the middle of a statement, or the connection is lost: then
+            # those that wait for their next use are lost as well, and nobody has to find out one by one.
             connection.close()
-        finally:
-            self._pool.putconn(connection)
+            if status == TransactionStatus.UNKNOWN:
+                self._forget_idle()
+        if connection.closed or self._closed:
+            self._give_back(connection)
+        else:
+            self._ending.append(connection)
+
+    def _forget_idle(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._give_back(self._ending.pop())
+
+    def _give_back(self, connection: Connection[Row]) -> None:
+        """To the pool, which makes a new one when it is asked for more."""
+        connection.close()
+        self._pool.putconn(connection)
 
     def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
         # Not one of the pool's: it is kept, and must not be what the requests wait for.
@@ -349,6 +385,8 @@ class PostgresEngine:
         return wrong
 
     def close(self) -> None:
+        self._closed = True
+        self._forget_idle()
         self._pool.close(timeout=1.0)
 
     @contextmanager
@@ -429,6 +467,17 @@ def _numbered(text: str) -> bytes:
     """``$1, $2, ...`` for the question marks of a statement; there are none in our literals."""
     numbers = itertools.count(1)
     return re.sub(r"\?", lambda _: f"${next(numbers)}", text).encode()
+
+
+def _has_ended(connection: Connection[Row]) -> bool:
+    """Whether the transaction that the connection was in before is over, as it should be by now."""
+    try:
+        while (result := connection.pgconn.get_result()) is not None:
+            if result.status != ExecStatus.COMMAND_OK:
+                return False
+    except psycopg.Error:
+        return False
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _run(connection: Connection[Row], statement: bytes) -> None:

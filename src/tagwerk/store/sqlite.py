@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
@@ -125,6 +125,9 @@ class SqliteEngine:
                         connection = None
                 if connection is not None:
                     connection.close()
+
+    def glance(self) -> AbstractContextManager[SqliteTransaction]:
+        return self.read()
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
