@@ -64,6 +64,9 @@ class Engine(Protocol):
     name: str
     """``sqlite`` or ``postgresql``."""
 
+    def opened(self) -> None:
+        """The schema is up to date; called once, after the engine was made."""
+
     def read(self) -> AbstractContextManager[Transaction]:
         """A snapshot; writing in it is an error."""
 

@@ -41,6 +41,7 @@ from tagwerk.errors import (
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.address import secrets_of, shown
 from tagwerk.store.engine import Params, Row
+from tagwerk.store.timeline import follow
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +172,7 @@ class PostgresEngine:
         self._url = url
         self._reachable = True
         self._closed = False
+        self._follows = False
         self._ending: deque[Connection[Row]] = deque()
         conninfo = _conninfo(url)
         self._pool: ConnectionPool[Connection[Row]] = ConnectionPool(
@@ -182,7 +184,7 @@ class PostgresEngine:
             timeout=WAIT_SECONDS,
             max_idle=300.0,
             reconnect_timeout=RECONNECT_SECONDS,
-            configure=_configure,
+            configure=self._configure,
             name="tagwerk",
             open=False,
         )
@@ -208,6 +210,20 @@ class PostgresEngine:
             raise ConfigurationError(
                 f"PostgreSQL {MINIMUM // 10000} or newer is needed, this is {version // 10000}."
             )
+
+    def opened(self) -> None:
+        """The schema is there: from now on every new connection looks where it leads."""
+        self._follows = True
+        # Who was connected before has not looked.
+        self._forget_idle()
+
+    def _configure(self, connection: Connection[Row]) -> None:
+        _configure(connection)
+        if self._follows:
+            txn = PostgresTransaction(connection)
+            _run(connection, _WRITE)
+            follow(txn)
+            self._commit(connection, txn.changes)
 
     @contextmanager
     def glance(self) -> Iterator[PostgresTransaction]:

@@ -91,6 +91,9 @@ class SqliteEngine:
         if mode != "wal":
             raise ConfigurationError(f"{path} lies on a file system that cannot hold a WAL (mode {mode}).")
 
+    def opened(self) -> None:
+        """Nothing: nobody takes over from a file."""
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path,
