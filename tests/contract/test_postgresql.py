@@ -228,7 +228,7 @@ def test_what_is_left_unread_is_given_back(store, calendar):
 
 
 def test_a_statement_takes_so_long_and_no_longer(url, monkeypatch):
-    monkeypatch.setattr("tagwerk.store.postgresql.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("tagwerk.store.libpq.STATEMENT_SECONDS", 1)
     engine = open_engine(url)
     begin = time.monotonic()
 
