@@ -5,7 +5,6 @@ The client gets 503 or 507, never 500; nothing is half-written; the server goes 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -100,8 +99,8 @@ def test_a_server_that_is_let_in_no_more_says_503_and_comes_back(cluster, anna):
     until_it_works(lambda: anna.put(HOME + "a.ics", event("a")))
 
 
-def test_a_database_killed_again_and_again_keeps_what_was_answered(cluster, server):
-    rounds = int(os.environ.get("TAGWERK_KILLS", "5"))
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.long)])
+def test_a_database_killed_again_and_again_keeps_what_was_answered(cluster, server, rounds):
     stored: dict[str, str] = {}
     stopped = threading.Event()
     statuses: set[int] = set()
