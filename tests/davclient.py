@@ -30,6 +30,11 @@ _PREFIXES = {DAV: "D", CALDAV: "C", CARDDAV: "CR", CS: "CS", ICAL: "I"}
 TIMEOUT = 60.0
 
 
+def not_collections(home: str) -> set[str]:
+    """What Depth 1 of a home names that is neither a calendar nor an address book."""
+    return {home + name for name in ("-notifications/", "calendar-proxy-read/", "calendar-proxy-write/")}
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One ``DAV:response``: its own status (None where it has propstats) and what they hold."""

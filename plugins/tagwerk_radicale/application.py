@@ -23,11 +23,12 @@ from radicale.types import WSGIResponse
 from tagwerk.dav import failures
 from tagwerk.dav.engine import DavEngine
 from tagwerk.dav.message import Request, Response
-from tagwerk.errors import InvalidRequest, Refused, Unauthenticated
+from tagwerk.errors import InvalidRequest, Refused, TagwerkError, Unauthenticated
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.engine import again
 from tagwerk_radicale import engines
+from tagwerk_radicale.groups import Directory
 from tagwerk_radicale.storage import Storage
 
 _REQUEST = "tagwerk.request"
@@ -45,9 +46,10 @@ def create(settings: Settings, engine: Engine) -> Frame:
 class Application(RadicaleApplication):
     """Radicale's dispatch; what a request means is decided in `tagwerk.dav`."""
 
-    def __init__(self, configuration: config.Configuration, dav: DavEngine) -> None:
+    def __init__(self, configuration: config.Configuration, dav: DavEngine, engine: Engine) -> None:
         super().__init__(configuration)
         self._dav = dav
+        self._directory = Directory(engine, configuration.get("auth", "type"))
         if configuration.get("auth", "type") == OWN_AUTH:
             self._storage = KnownPrincipals(configuration)
         else:
@@ -63,7 +65,12 @@ class Application(RadicaleApplication):
         request_info: dict[Any, Any],
     ) -> WSGIResponse:
         request: Request = environ[_REQUEST]
-        response = self._dav.handle(replace(request, user=user))
+        try:
+            self._directory.synchronize(user, user_groups)
+        except TagwerkError as error:
+            response = failures.response(error)
+        else:
+            response = self._dav.handle(replace(request, user=user))
         environ[_ANSWERS].append(response)
         return response.status, response.headers, None, None
 
@@ -111,7 +118,7 @@ class Frame:
         self._settings = settings
         self._dav = DavEngine(engine, settings)
         engines.adopt(settings.storage.database_url, engine)
-        self._application = Application(configuration(settings), self._dav)
+        self._application = Application(configuration(settings), self._dav, engine)
 
     def handle(self, scope: Any, body: bytes, path: str) -> Response:
         """Log in and answer; called in a worker thread."""

@@ -14,7 +14,7 @@ from html import escape
 from radicale import xmlutils
 
 from tagwerk.dav.features import FEATURES
-from tagwerk.errors import InvalidRequest
+from tagwerk.errors import InvalidRequest, Refused
 from tagwerk.model import Collection, Kind
 from tagwerk.store.collections import CALENDAR_COMPONENTS
 
@@ -25,7 +25,8 @@ SUBSCRIBED = "VSUBSCRIBED"
 _MARK = "{http://radicale.org/ns/}tag"
 """Says that a calendar is one that Radicale's clients subscribe to elsewhere."""
 
-_PROTECTED = frozenset(live.name for feature in FEATURES for live in feature.properties if live.set is None)
+_LIVE = [live for feature in FEATURES for live in feature.properties]
+_PROTECTED = {live.name for live in _LIVE} - {live.name for live in _LIVE if live.set is not None}
 
 _TAGS = {Kind.CALENDAR: "VCALENDAR", Kind.ADDRESSBOOK: "VADDRESSBOOK"}
 _KINDS = {"VCALENDAR": Kind.CALENDAR, "VADDRESSBOOK": Kind.ADDRESSBOOK, SUBSCRIBED: Kind.CALENDAR}
@@ -38,12 +39,12 @@ def kind_of(tag: str) -> Kind:
     """What Radicale's tag of a collection is in the store.
 
     Raises:
-        InvalidRequest: it is none; plain folders are not stored.
+        Refused: it is none; plain folders are not stored.
     """
     try:
         return _KINDS[tag]
     except KeyError as error:
-        raise InvalidRequest(
+        raise Refused(
             "Only calendars and address books can be made; say which one in DAV:resourcetype."
         ) from error
 
@@ -57,14 +58,12 @@ def components_of(text: str | None) -> tuple[str, ...]:
     """The components in Radicale's list of them; empty where it says nothing.
 
     Raises:
-        InvalidRequest: one is of no kind that is stored (RFC 4791 5.2.3).
+        Refused: one is of no kind that is stored (RFC 4791 5.2.3).
     """
     names = tuple(dict.fromkeys(name.strip().upper() for name in (text or "").split(",") if name.strip()))
     for name in names:
         if name not in CALENDAR_COMPONENTS:
-            raise InvalidRequest(
-                f"A calendar cannot hold {name}; {', '.join(CALENDAR_COMPONENTS)} are possible."
-            )
+            raise Refused(f"A calendar cannot hold {name}; {', '.join(CALENDAR_COMPONENTS)} are possible.")
     return names
 
 
@@ -95,14 +94,15 @@ def changes(stored: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, s
     """What must be written so that Radicale finds `wanted`, and nothing else.
 
     Raises:
-        InvalidRequest: a value holds characters that XML has not, or is protected.
+        InvalidRequest: a value holds characters that XML has not.
+        Refused: it is protected.
         ValueError: a name is none that Radicale knows.
     """
     now = shown(stored)
     found: dict[str, str | None] = {}
     for name in wanted:
         if name not in (TAG, COMPONENTS, *now) and xmlutils.make_clark(name) in _PROTECTED:
-            raise InvalidRequest(f"{name} is computed by the server.")
+            raise Refused(f"{name} is computed by the server.")
     for name in now.keys() - wanted.keys():
         found[xmlutils.make_clark(name)] = None
     for name, text in wanted.items():

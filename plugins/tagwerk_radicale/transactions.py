@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
 
-from tagwerk.errors import InsufficientStorage, TagwerkError, Unavailable
+from radicale.pathutils import CollidingPathError
+
+from tagwerk.errors import Conflict, InsufficientStorage, Refused, TagwerkError, Unavailable
 from tagwerk.store.collections import lock_places
 from tagwerk.store.engine import Engine, Transaction
+
+Answer = TypeVar("Answer")
 
 
 class Database:
@@ -26,9 +31,15 @@ class Database:
 
     @contextmanager
     def lock(
-        self, mode: str, *, tolerant: bool = False, places: Iterable[tuple[str, ...]] = ()
+        self,
+        mode: str,
+        *,
+        user: str = "",
+        request: str = "",
+        tolerant: bool = False,
+        places: Iterable[tuple[str, ...]] = (),
     ) -> Iterator[None]:
-        """Hold a snapshot ("r") or the only writer ("w") for this thread.
+        """Hold a snapshot ("r") or the only writer ("w") for this thread, for the request of a user.
 
         The transaction begins with the first access and ends with the block, by
         committing if a "w" block neither raised nor held a change that failed.  With
@@ -46,7 +57,9 @@ class Database:
             return
         try:
             with ExitStack() as stack:
-                self._held.session = session = _Session(self.engine, mode, stack, tolerant, tuple(places))
+                self._held.session = session = _Session(
+                    self.engine, mode, stack, tolerant, user, request, tuple(places)
+                )
                 yield
                 if session.poisoned:
                     raise _Undo
@@ -54,6 +67,7 @@ class Database:
             pass
         finally:
             self._held.session = outer
+            self._held.asked = False
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -65,14 +79,52 @@ class Database:
         with self.engine.read() as txn:
             yield txn
 
+    def remembered(self, key: object, ask: Callable[[Transaction], Answer]) -> Answer:
+        """The answer to a question about rights, asked once a lock: Radicale asks for every object."""
+        session = self._session
+        if session is None:
+            with self.engine.read() as txn:
+                return ask(txn)
+        if key not in session.answers:
+            session.answers[key] = ask(session.transaction())
+        found: Answer = session.answers[key]
+        return found
+
+    @property
+    def user(self) -> str:
+        """For whom this thread holds the lock; "" for nobody."""
+        session = self._session
+        return "" if session is None else session.user
+
+    @property
+    def request(self) -> str:
+        """The method of the request for which this thread holds the lock, where Radicale says it."""
+        session = self._session
+        return "" if session is None else session.request
+
+    @property
+    def shows(self) -> bool:
+        """Whether this thread holds a lock for reading."""
+        session = self._session
+        return session is not None and session.mode == "r"
+
+    def asks_anew(self) -> bool:
+        """Whether nobody asked this in this thread since its last lock ended.
+
+        Radicale holds one at the beginning of every request.
+        """
+        asked = getattr(self._held, "asked", False)
+        self._held.asked = True
+        return not asked
+
     @contextmanager
     def change(self) -> Iterator[Transaction]:
         """One primitive: all of it, or nothing.
 
         Raises:
             ValueError: in place of every error that is the request's fault, which is
-                what Radicale's handlers expect and answer; a full disk in the words in
-                which they recognize it.
+                what Radicale's handlers expect and answer; a full disk, and what is not
+                allowed, in the words in which they recognize them.
         """
         session = self._session
         if session is None or session.mode != "w":
@@ -89,6 +141,10 @@ class Database:
             raise ValueError(f"[Errno {errno.ENOSPC}] {error}") from error
         except TagwerkError as error:
             session.poisoned |= not session.tolerant
+            if isinstance(error, Refused):
+                raise ValueError(f"[Errno {errno.EACCES}] {error}") from error
+            if isinstance(error, Conflict):
+                raise CollidingPathError(str(error)) from error
             raise ValueError(str(error)) from error
         except BaseException:
             session.poisoned |= not session.tolerant
@@ -107,9 +163,19 @@ class _Session:
     """One thread's lock."""
 
     def __init__(
-        self, engine: Engine, mode: str, stack: ExitStack, tolerant: bool, places: tuple[tuple[str, ...], ...]
+        self,
+        engine: Engine,
+        mode: str,
+        stack: ExitStack,
+        tolerant: bool,
+        user: str,
+        request: str,
+        places: tuple[tuple[str, ...], ...],
     ) -> None:
         self.mode = mode
+        self.user = user
+        self.request = request
+        self.answers: dict[object, Any] = {}
         self.tolerant = tolerant
         self.poisoned = False
         self._engine = engine

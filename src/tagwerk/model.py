@@ -23,21 +23,71 @@ ALWAYS = -(2**62)
 """The first instant of something without a date."""
 
 
+EVERYBODY = PrincipalId(0)
+"""In a share: everybody on this server."""
+
+
 class Kind(enum.StrEnum):
     """What a collection holds."""
 
     CALENDAR = "calendar"
     ADDRESSBOOK = "addressbook"
+    NOTIFICATIONS = "notifications"
+    """What the server tells somebody, as Apple's clients read it (apple-caldav-notifications.txt)."""
 
 
 class Access(enum.StrEnum):
-    """What a binding allows, from least to most."""
+    """What somebody may do with a collection, from least to most.
+
+    BUSY: see when, never what.  READ: see it.  WRITE: change the objects.  MANAGE: also
+    share and rename it, and see what is private.  OWNER: what nobody can take away.
+    """
 
     BUSY = "busy"
     READ = "read"
     WRITE = "write"
     MANAGE = "manage"
     OWNER = "owner"
+
+    @property
+    def rank(self) -> int:
+        """Greater where more is allowed."""
+        return _RANKS[self]
+
+    @property
+    def writes(self) -> bool:
+        """Whether objects may be changed."""
+        return self.rank >= Access.WRITE.rank
+
+    @property
+    def manages(self) -> bool:
+        """Whether the collection may be shared and renamed, and private things are seen."""
+        return self.rank >= Access.MANAGE.rank
+
+
+_RANKS = {access: rank for rank, access in enumerate(Access)}
+
+LEVELS = (Access.BUSY, Access.READ, Access.WRITE, Access.MANAGE)
+"""What can be given to others."""
+
+
+class Status(enum.StrEnum):
+    """What somebody has said to a share."""
+
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    DECLINED = "declined"
+
+
+class Privacy(enum.IntEnum):
+    """How much of an object those see who do not manage its calendar (RFC 5545 3.8.1.3).
+
+    CONFIDENTIAL: some of it is busy time only, or left out.  PRIVATE: nothing.
+    """
+
+    PUBLIC = 0
+    CONFIDENTIAL = 1
+    PRIVATE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +106,8 @@ class Principal:
     state: str
     created: int
     quota: int | None = None
+    accept: str = ""
+    """Whether shares are accepted ``at-once`` or it is to ``ask``; empty for what the server's settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +116,7 @@ class Collection:
 
     `modseq` is its change counter, `min_modseq` the newest change that was forgotten
     (tombstones up to it are gone), `epoch` names the history that both count.
+    `shared_modseq` is the last change that was not only somebody's own (alarms of a sharee).
     `created` and `modified` are in seconds since 1970, `bytes` is the size of all objects.
     """
 
@@ -76,12 +129,16 @@ class Collection:
     components: tuple[str, ...]
     created: int
     modified: int
-    bytes: int = 0
+    bytes: int
+    shared_modseq: Modseq
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A collection's place in somebody's home: ``/principal/name/``."""
+    """A collection's place in somebody's home: ``/principal/name/``.
+
+    `access` is what they may do there now, by all that they and their groups were given.
+    """
 
     id: BindingId
     principal: PrincipalId
@@ -121,6 +178,9 @@ class Facts:
     `search` holds the text of the object folded for comparison (`tagwerk.contentline`
     users must fold the needle the same way); it may contain more than a filter asks
     for, never less.
+
+    `privacy` is what others see of it; `alarms`: it holds things of the owner's own, which
+    others have themselves (`tagwerk.ical.personal`).
     """
 
     uid: str
@@ -133,6 +193,8 @@ class Facts:
     spans_from: int = ALWAYS
     spans_until: int = ALWAYS
     search: str = ""
+    privacy: Privacy = Privacy.PUBLIC
+    alarms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +221,8 @@ class StoredObject:
     modseq: Modseq
     created: int
     modified: int
+    privacy: Privacy = Privacy.PUBLIC
+    alarms: bool = False
     content: bytes | None = field(default=None, repr=False)
 
 

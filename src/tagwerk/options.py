@@ -53,6 +53,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "storage": "Where the data lies.",
         "auth": "Who may come in.",
         "dav": "Limits of CalDAV and CardDAV requests.",
+        "sharing": "How people share with each other.",
         "retention": "How long things that are gone are remembered.",
         "jobs": "Work that is done after the answer, such as mail and upkeep.",
         "logging": "What is written to the log, on standard error.",
@@ -99,6 +100,14 @@ OPTIONS: tuple[Option, ...] = (
         "text",
         "",
         "Path under which a reverse proxy shows the server, for example /dav; empty for the root of the host.",
+    ),
+    Option(
+        "server",
+        "public_url",
+        "text",
+        "",
+        "What the server is called from outside, for example https://dav.example.org; public links begin with it."
+        " Empty: http:// with host and port.",
     ),
     Option(
         "server",
@@ -198,6 +207,15 @@ OPTIONS: tuple[Option, ...] = (
         choices=("everyone", "groups", "nobody"),
     ),
     Option(
+        "sharing",
+        "accept",
+        "choice",
+        "at-once",
+        "Whether what is shared with somebody on this server is in their home at once, or they are asked before;"
+        " `tagwerk user invitations` says it for one user. Whoever was given something can leave it.",
+        choices=("at-once", "ask"),
+    ),
+    Option(
         "retention",
         "tombstone_days",
         "integer",
@@ -205,6 +223,15 @@ OPTIONS: tuple[Option, ...] = (
         "Days for which removals are remembered, so that a device that was away as long still syncs without"
         " starting again; at least 90.",
         minimum=90,
+        maximum=36500,
+    ),
+    Option(
+        "retention",
+        "audit_days",
+        "integer",
+        "730",
+        "Days for which it is remembered who shared what with whom.",
+        minimum=1,
         maximum=36500,
     ),
     Option(
@@ -255,6 +282,8 @@ def parse_value(option: Option, text: str, *, where: str) -> str | int:
         raise ConfigurationError(f"{title} must be one line without control characters.")
     if option.name == "base_path":
         return _base_path(text, title)
+    if option.name == "public_url" and text and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
+        raise ConfigurationError(f"{title} must be a URL such as https://dav.example.org, not {text!r}.")
     if option.name in ("host", "realm") and not text:
         raise ConfigurationError(f"{title} is empty.")
     if option.name == "realm" and '"' in text:

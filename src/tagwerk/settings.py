@@ -34,6 +34,7 @@ class Server:
     port: int
     workers: int
     base_path: str
+    public_url: str
     max_body_size: int
 
 
@@ -68,10 +69,18 @@ class Dav:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """[sharing]"""
+
+    accept: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """[retention]"""
 
     tombstone_days: int
+    audit_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class Settings:
     storage: Storage
     auth: Auth
     dav: Dav
+    sharing: Sharing
     retention: Retention
     logging: Logging
     jobs: Jobs
@@ -130,6 +140,7 @@ def load(
         Storage(data=folder, database_url=url or f"sqlite://{folder / 'tagwerk.sqlite'}"),
         Auth(**values["auth"], extra=MappingProxyType(extra)),
         Dav(**values["dav"]),
+        Sharing(**values["sharing"]),
         Retention(**values["retention"]),
         Logging(**values["logging"]),
         Jobs(**values["jobs"]),

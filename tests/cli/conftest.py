@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 import sys
 import time
@@ -41,6 +42,8 @@ def bare(data, monkeypatch, capfd) -> Callable[..., Result]:
 
     def run(*words: object, stdin: str | bytes = "") -> Result:
         given = stdin.encode() if isinstance(stdin, str) else stdin
+        # What `serve` of another test has set up writes to a stream that is closed by now.
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
         with pytest.raises(SystemExit) as stopped:
             main([str(word) for word in words])

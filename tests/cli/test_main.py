@@ -149,7 +149,7 @@ def test_what_is_no_database_is_refused_in_words(tagwerk, data):
 
 
 def test_a_mistake_of_ours_is_a_sentence_too(tagwerk, anna, monkeypatch):
-    monkeypatch.setattr("tagwerk.cli.user.principals", None)
+    monkeypatch.setattr("tagwerk.cli.user.persons", None)
 
     result = tagwerk("user", "list")
 

@@ -42,6 +42,8 @@ USED = (
     "radicale.app.options.ApplicationPartOptions.do_OPTIONS",
     "radicale.app.post.ApplicationPartPost.do_POST",
     "radicale.app.propfind.ApplicationPartPropfind.do_PROPFIND",
+    # Asks inside of its lock for the rights that it shows.
+    "radicale.app.propfind.ApplicationPartPropfind._collect_allowed_items",
     "radicale.app.proppatch.ApplicationPartProppatch.do_PROPPATCH",
     "radicale.app.put.ApplicationPartPut.do_PUT",
     "radicale.app.report.ApplicationPartReport.do_REPORT",
@@ -49,6 +51,9 @@ USED = (
     # What reads the interfaces that the plugins offer.
     "radicale.auth.AuthContext.__init__",
     "radicale.auth.load",
+    # Where groups come from.
+    "radicale.auth.ldap.Auth._login_ext_with_groups",
+    "radicale.auth.pam.Auth._login_ext_with_groups",
     "radicale.rights.load",
     "radicale.rights.intersect",
     "radicale.storage.load",
@@ -61,6 +66,7 @@ USED = (
     "radicale.item.Item.__init__",
     "radicale.item.Item.serialize",
     "radicale.item.get_uid_from_object",
+    "radicale.pathutils.CollidingPathError.__init__",
     "radicale.pathutils.is_safe_path_component",
     "radicale.pathutils.strip_path",
     "radicale.pathutils.unstrip_path",

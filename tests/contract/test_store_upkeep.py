@@ -55,10 +55,10 @@ def test_a_database_without_old_removals_is_not_written(store, two):
 
 
 def test_a_server_forgets_after_the_days_that_are_set(store, two):
-    do_upkeep(store, Retention(tombstone_days=36500))
+    do_upkeep(store, Retention(tombstone_days=36500, audit_days=36500))
     with store.read() as txn:
         before = counts(txn).tombstones
-    do_upkeep(store, Retention(tombstone_days=90))
+    do_upkeep(store, Retention(tombstone_days=90, audit_days=90))
 
     with store.read() as txn:
         assert (before, counts(txn).tombstones) == (2, 0)
@@ -67,7 +67,7 @@ def test_a_server_forgets_after_the_days_that_are_set(store, two):
 def test_upkeep_is_planned_once_a_day_however_often_a_server_starts(store):
     plan_upkeep(store)
     plan_upkeep(store)
-    do_upkeep(store, Retention(tombstone_days=90))
+    do_upkeep(store, Retention(tombstone_days=90, audit_days=90))
 
     with store.read() as txn:
         days = [job.key for job in jobs(txn)]

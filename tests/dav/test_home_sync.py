@@ -286,7 +286,7 @@ def followed(
 def everything(dav: EngineDav, level: str) -> dict[str, str]:
     """ETags of the collections, and of what is in them where the level is infinite."""
     collections = dav.propfind(HOME, DAV + "getetag", depth="1")
-    hrefs = [href for href in collections if href != HOME]
+    hrefs = [href for href in collections if href != HOME and "/calendar-proxy-" not in href]
     found = {href: collections[href].etag for href in hrefs}
     if level == "infinite":
         for href in hrefs:

@@ -53,7 +53,7 @@ async def run(frame: Endless, folder: Path, *, takes: int, headers: list[tuple[b
             gone.set()
 
     settings = configuration.load(None, data=folder, environ={})
-    application = http_app.create(settings, frame)
+    application = http_app.create(settings, frame, frame)
     await asyncio.wait_for(application({**SCOPE, "headers": headers}, receive, send), 20)
     return sent
 
@@ -86,7 +86,7 @@ def test_a_client_that_stops_to_read_is_given_up(tmp_path, monkeypatch):
                 await asyncio.Event().wait()
 
         settings = configuration.load(None, data=tmp_path, environ={})
-        application = http_app.create(settings, frame)
+        application = http_app.create(settings, frame, frame)
         await asyncio.wait_for(application({**SCOPE, "headers": []}, receive, send), 20)
 
     asyncio.run(stalled())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagwerk.errors import InvalidRequest
+from tagwerk.errors import InvalidRequest, Refused
 from tagwerk_radicale import properties
 
 XML_TEXT = st.text(
@@ -56,5 +56,5 @@ def test_what_is_missing_is_removed():
 def test_components_are_those_of_the_standard():
     assert properties.components_of("vevent, VTODO,VEVENT,") == ("VEVENT", "VTODO")
     assert properties.components_of(None) == ()
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Refused):
         properties.components_of("VEVENT,VALARM")

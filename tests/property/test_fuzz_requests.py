@@ -66,7 +66,7 @@ def restored(world: World) -> EngineDav:
     """Anna's client, on collections that an earlier request may have changed or removed."""
     client = world.client()
     with world.store.read() as txn:
-        there = {row[0] for row in txn.rows("SELECT name FROM binding WHERE NOT removed")}
+        there = {row[0] for row in txn.rows("SELECT name FROM binding")}
     if "work" not in there:
         world.add_collection("work")
     if "friends" not in there:

@@ -39,6 +39,7 @@ def short(name: str) -> str:
     [
         ("Methods", {short(one.name) for feature in FEATURES for one in feature.methods}),
         ("Reports", {short(one.name) for feature in FEATURES for one in feature.reports}),
+        ("What a POST can ask for", {short(one.name) for feature in FEATURES for one in feature.actions}),
         ("Live properties", {short(one.name) for feature in FEATURES for one in feature.properties}),
     ],
 )
@@ -55,7 +56,11 @@ def test_the_page_names_every_token_of_the_dav_header():
 def test_every_live_property_method_and_report_says_what_it_is():
     registered = [
         *(one.get for feature in FEATURES for one in feature.properties),
-        *(one.handler for feature in FEATURES for one in (*feature.methods, *feature.reports)),
+        *(
+            one.handler
+            for feature in FEATURES
+            for one in (*feature.methods, *feature.reports, *feature.actions)
+        ),
     ]
 
     assert [found.__name__ for found in registered if not found.__doc__] == []

@@ -92,6 +92,17 @@ class Authenticator:
                 return found
         return None
 
+    def verifies(self, hash: str, subject: str, password: str) -> bool:
+        """Whether `password` is the one of `hash`, which is that of `subject`, say of a link.
+
+        Raises:
+            Unavailable: as `login`.
+        """
+        if not passwords.is_possible(password):
+            return False
+        key = self._key(hash, subject, password)
+        return self._accepted.holds(key) or self._verify(hash, subject, password)
+
     def _find(self, name: str) -> tuple[str, list[Credential]]:
         names = dict.fromkeys((name, unicodedata.normalize("NFC", name)))
         with self._engine.glance() as txn:

@@ -7,7 +7,7 @@ from html import escape
 
 from tagwerk.errors import DAV, NotFound
 from tagwerk.model import Kind, Principal, PrincipalId
-from tagwerk.store.collections import CALENDAR_COMPONENTS, create_collection
+from tagwerk.store.collections import CALENDAR_COMPONENTS, NOTIFICATIONS, create_collection
 from tagwerk.store.credentials import set_password
 from tagwerk.store.engine import Transaction
 from tagwerk.store.principals import add_principal, principal_by_name, remove_principal
@@ -49,7 +49,37 @@ def add_user(
     )
     if password_hash is not None:
         set_password(txn, principal.id, password_hash, now=now)
+    create_collection(txn, principal.id, name=NOTIFICATIONS, kind=Kind.NOTIFICATIONS, now=now)
     add_default_collections(txn, principal.id, now=now)
+    return principal
+
+
+def add_place(
+    txn: Transaction,
+    name: str,
+    *,
+    kind: str,
+    now: int,
+    display_name: str = "",
+    addresses: tuple[str, ...] = (),
+) -> Principal:
+    """Create a room or a resource, with a calendar.  Nobody can log in as one.
+
+    Raises:
+        InvalidRequest: the name cannot stand in a URL.
+        Conflict: there is somebody of that name.
+    """
+    principal = add_principal(
+        txn,
+        unicodedata.normalize("NFC", name),
+        now=now,
+        kind=kind,
+        display_name=display_name,
+        addresses=addresses,
+    )
+    binding = create_collection(txn, principal.id, name="calendar", kind=Kind.CALENDAR, now=now)
+    title = escape(principal.display_name, quote=False)
+    set_collection_properties(txn, binding.collection.id, {DAV + "displayname": title})
     return principal
 
 

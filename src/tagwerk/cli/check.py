@@ -142,6 +142,8 @@ def _compared(stored: StoredFacts, facts: Facts) -> list[tuple[str, object, obje
             ("end", stored.last, facts.last),
             ("kind of time", stored.floating, facts.floating),
             ("free-busy", stored.busy, int(facts.busy)),
+            ("privacy", stored.privacy, int(facts.privacy)),
+            ("owner's own part", stored.alarms, facts.alarms),
         ]
     return found
 

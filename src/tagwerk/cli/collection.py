@@ -15,12 +15,19 @@ from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal,
 from tagwerk.cli.table import counted, table
 from tagwerk.dav import paths
 from tagwerk.errors import DAV, InvalidPath, NotFound
-from tagwerk.model import Binding, CollectionId, Kind, Modseq, Principal, PrincipalId
-from tagwerk.store.collections import bindings_of, create_collection, delete_collection, find_binding_of
+from tagwerk.model import Access, Binding, CollectionId, Kind, Modseq, Principal, PrincipalId
+from tagwerk.sharing import shares
+from tagwerk.sharing.shares import By
+from tagwerk.store.collections import (
+    bindings_of,
+    collections_of,
+    create_collection,
+    find_binding_of,
+)
 from tagwerk.store.engine import Transaction, run
 from tagwerk.store.feed import GONE, Feed
 from tagwerk.store.objects import etags
-from tagwerk.store.principals import principals
+from tagwerk.store.principals import principal_by_id, principals
 from tagwerk.store.properties import collection_properties, set_collection_properties
 
 DISPLAY_NAME = DAV + "displayname"
@@ -76,14 +83,19 @@ def list_(invocation: Invocation, user: str | None, as_json: bool) -> None:
 @common_options
 @pass_invocation
 def add(invocation: Invocation, user: str, name: str, kind: str, display_name: str) -> None:
-    """Add an empty collection called NAME, which is its place in the URL."""
+    """Add an empty collection called NAME, which is its place in the URL.
+
+    USER may be a group, whose members then change what is in it; `tagwerk share add` sets another level.
+    """
     what, components = KINDS[kind]
 
     def make(txn: Transaction) -> Principal:
         owner = user_called(txn, user)
-        add_collection(
+        binding = add_collection(
             txn, owner.id, name, kind=what, components=components, display_name=display_name or name
         )
+        if owner.kind == "group":
+            shares.share(txn, binding, owner, Access.WRITE, by=By("command line", now()))
         return owner
 
     with invocation.engine(invocation.settings()) as engine:
@@ -142,19 +154,29 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
                 abort=True,
                 err=True,
             )
-        run(engine, lambda txn: delete_collection(txn, collection_called(txn, owner, name).collection.id))
+        by = By("command line", now())
+        run(
+            engine,
+            lambda txn: shares.delete(txn, collection_called(txn, owner, name).collection.id, by=by),
+        )
     click.echo(f"Collection {name} of {owner.name} was removed.")
 
 
 def collection_called(txn: Transaction, owner: Principal, name: str) -> Binding:
-    """What the user sees as `name`.
+    """What the user owns as `name`.
 
     Raises:
         NotFound: with what there is.
     """
     binding = find_binding_of(txn, owner.id, name)
-    if binding is None:
-        names = ", ".join(other.name for other in bindings_of(txn, owner.id)) or "none"
+    if binding is not None and binding.access is not Access.OWNER:
+        whose = principal_by_id(txn, binding.collection.owner)
+        raise NotFound(
+            f"{name} is a share of {whose.name if whose else 'somebody'}'s; name it as its owner does,"
+            " or leave it with `tagwerk share leave`."
+        )
+    if binding is None or binding.collection.kind is Kind.NOTIFICATIONS:
+        names = ", ".join(other.name for other in collections_of(txn, owner.id)) or "none"
         raise NotFound(f"{owner.name} has no collection {name!r}. There are: {names}.")
     return binding
 

@@ -18,7 +18,7 @@ from tagwerk.cli.table import counted
 from tagwerk.errors import CALDAV, ConfigurationError
 from tagwerk.ical import export as calendars
 from tagwerk.model import Binding, Kind, Principal
-from tagwerk.store.collections import bindings_of
+from tagwerk.store.collections import collections_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import objects
 from tagwerk.store.properties import collection_properties
@@ -46,7 +46,7 @@ def export(
     lost = 0
     with invocation.engine(invocation.settings()) as engine, engine.read() as txn:
         owner = user_called(txn, user)
-        chosen = [collection_called(txn, owner, collection)] if collection else bindings_of(txn, owner.id)
+        chosen = [collection_called(txn, owner, collection)] if collection else collections_of(txn, owner.id)
         for binding, path in _plan(owner, chosen, target):
             written, left_out = _export(txn, binding, path)
             lost += left_out

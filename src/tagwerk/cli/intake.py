@@ -18,7 +18,7 @@ from tagwerk.ical import resource as calendars
 from tagwerk.ical import split as calendar_streams
 from tagwerk.model import Access, Binding, CollectionId, Kind, Principal, StoredObject, Upload
 from tagwerk.store import Engine, Transaction
-from tagwerk.store.collections import bindings_of, find_binding_of, lock_collection
+from tagwerk.store.collections import collections_of, find_binding_of, lock_collection
 from tagwerk.store.engine import run
 from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
 from tagwerk.vcard import resource as cards
@@ -208,17 +208,15 @@ class Intake:
             name = self._collection
             binding = add_collection(txn, self._owner.id, name, kind=kind, components=(), display_name=name)
             tally.created.append(name)
+        if binding.access is not Access.OWNER:
+            raise Conflict(f"{component}: {self._collection} is somebody else's; import it as its owner")
         if not _takes(binding, component):
             raise Conflict(f"{component}: {self._collection} does not hold this")
         return binding
 
     def _usual_place(self, txn: Transaction, component: str) -> Binding:
         usual = USUAL_PLACE.get(component, "calendar")
-        takers = [
-            binding
-            for binding in bindings_of(txn, self._owner.id)
-            if binding.access is Access.OWNER and _takes(binding, component)
-        ]
+        takers = [binding for binding in collections_of(txn, self._owner.id) if _takes(binding, component)]
         takers.sort(key=lambda binding: binding.name != usual)
         if not takers:
             raise Conflict(

@@ -139,6 +139,18 @@ def user_called(txn: Transaction, name: str) -> Principal:
     return principal
 
 
+def person_called(txn: Transaction, name: str) -> Principal:
+    """The person of that name.
+
+    Raises:
+        NotFound: there is none, or it is a group, a room or a resource.
+    """
+    principal = user_called(txn, name)
+    if principal.kind != "person":
+        raise NotFound(f"{principal.name} is a {principal.kind}; `tagwerk {principal.kind}` is for these.")
+    return principal
+
+
 def now() -> int:
     """Seconds since 1970: the command line is where the clock is read."""
     return int(time.time())

@@ -15,12 +15,15 @@ from tagwerk import __version__
 from tagwerk.cli.backup import backup, restore
 from tagwerk.cli.check import check
 from tagwerk.cli.collection import collection
+from tagwerk.cli.delegate import delegate
 from tagwerk.cli.exports import export
+from tagwerk.cli.group import group, resource, room
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.jobs import jobs
 from tagwerk.cli.printed import options
 from tagwerk.cli.serve import serve
+from tagwerk.cli.share import share
 from tagwerk.cli.transfer import transfer
 from tagwerk.cli.user import user
 from tagwerk.cli.version import version
@@ -42,7 +45,12 @@ for command in (
     serve,
     worker,
     user,
+    group,
+    room,
+    resource,
     collection,
+    share,
+    delegate,
     import_,
     export,
     check,

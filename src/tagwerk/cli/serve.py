@@ -134,13 +134,14 @@ def _listen_sentence(error: OSError, host: str, port: int) -> str:
 def _application(settings: Settings, engine: Engine) -> Any:
     """The ASGI application around the frame that the adapters register."""
     from tagwerk.http.app import create
+    from tagwerk.http.public import PublicLinks
 
     try:
         made: Any = _frame()(settings, engine)
     except RuntimeError as error:
         # That is how Radicale says that an option of [auth] is missing or wrong.
         raise ConfigurationError(f"Radicale refuses the settings: {error}.") from error
-    return create(settings, made)
+    return create(settings, made, PublicLinks(settings, engine))
 
 
 def _frame() -> Any:

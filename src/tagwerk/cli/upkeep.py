@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from tagwerk.cli.invocation import now
 from tagwerk.settings import Retention
 from tagwerk.store import Engine
+from tagwerk.store.audit import forget_entries
 from tagwerk.store.engine import run
 from tagwerk.store.outbox import add_job, forget_done
 from tagwerk.store.upkeep import forget_removals
@@ -47,6 +48,7 @@ def do_upkeep(engine: Engine, retention: Retention) -> None:
     forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
     if forgotten:
         log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
+    run(engine, lambda txn: forget_entries(txn, before=now() - retention.audit_days * DAY))
     run(engine, lambda txn: forget_done(txn, before=now() - KEY_DAYS * DAY))
 
 

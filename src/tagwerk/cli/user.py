@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 
 import click
@@ -17,20 +16,18 @@ from tagwerk.cli.invocation import (
     now,
     on_terminal,
     pass_invocation,
+    person_called,
     user_called,
 )
+from tagwerk.cli.passwords import new_password, password_stdin
 from tagwerk.cli.table import table
 from tagwerk.errors import Conflict, InvalidRequest
 from tagwerk.model import Principal
 from tagwerk.options import size_of
-from tagwerk.store.collections import bindings_of
+from tagwerk.store.collections import bindings_of, collections_of
 from tagwerk.store.credentials import set_password
 from tagwerk.store.engine import Transaction, run
-from tagwerk.store.principals import principals, set_quota, used_bytes
-
-password_stdin = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from one line of standard input."
-)
+from tagwerk.store.principals import persons, set_accept, set_quota, used_bytes
 
 
 @click.group()
@@ -51,12 +48,12 @@ def add(invocation: Invocation, name: str, password_stdin: bool, email: str, dis
 
     The password is asked for twice.
     """
-    address = _address(email)
+    address = address_of(email)
     with invocation.engine(invocation.settings(), create=True) as engine:
         with engine.read() as txn:
             if find_user(txn, name) is not None:
                 raise Conflict(f"There is a user {name!r} already.")
-        password_hash = hash_password(_new_password(name, from_stdin=password_stdin))
+        password_hash = hash_password(new_password(name, from_stdin=password_stdin))
         principal = run(
             engine,
             lambda txn: add_user(
@@ -73,7 +70,7 @@ def add(invocation: Invocation, name: str, password_stdin: bool, email: str, dis
 def list_(invocation: Invocation, as_json: bool) -> None:
     """List the users."""
     with invocation.engine(invocation.settings()) as engine, engine.read() as txn:
-        found = [(principal, len(bindings_of(txn, principal.id))) for principal in list(principals(txn))]
+        found = [(principal, len(bindings_of(txn, principal.id))) for principal in list(persons(txn))]
     if as_json:
         fields = [
             {
@@ -114,8 +111,8 @@ def remove(invocation: Invocation, name: str, yes: bool) -> None:
     """
     with invocation.engine(invocation.settings()) as engine:
         with engine.read() as txn:
-            principal = user_called(txn, name)
-            names = [binding.name for binding in bindings_of(txn, principal.id)]
+            principal = person_called(txn, name)
+            names = [binding.name for binding in collections_of(txn, principal.id)]
         if not yes and on_terminal():
             what = f" with {', '.join(names)}" if names else ""
             click.confirm(f"Remove {principal.name}{what} for ever?", abort=True, err=True)
@@ -135,11 +132,11 @@ def password(invocation: Invocation, name: str, password_stdin: bool) -> None:
     """
     with invocation.engine(invocation.settings()) as engine:
         with engine.read() as txn:
-            user_called(txn, name)
-        password_hash = hash_password(_new_password(name, from_stdin=password_stdin))
+            person_called(txn, name)
+        password_hash = hash_password(new_password(name, from_stdin=password_stdin))
 
         def change(txn: Transaction) -> Principal:
-            principal = user_called(txn, name)
+            principal = person_called(txn, name)
             set_password(txn, principal.id, password_hash, now=now())
             return principal
 
@@ -173,25 +170,30 @@ def quota(invocation: Invocation, name: str, size: str | None) -> None:
     click.echo(f"{principal.name} {most}{source}, and has {used:,} bytes.")
 
 
-def _new_password(name: str, *, from_stdin: bool) -> str:
-    """The password that somebody types twice, or the first line of standard input without its end."""
-    if not from_stdin:
-        if not on_terminal():
-            raise click.UsageError(
-                "There is no terminal to ask for the password; write it to standard input with --password-stdin."
-            )
-        answer: str = click.prompt(
-            f"Password for {name}", hide_input=True, confirmation_prompt="Once more", err=True
-        )
-        return answer
-    line = sys.stdin.buffer.readline()
-    try:
-        return line.decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("The password on standard input is not UTF-8.") from error
+@user.command("invitations")
+@click.argument("name")
+@click.argument("choice", required=False, type=click.Choice(["at-once", "ask", "default"]))
+@common_options
+@pass_invocation
+def invitations(invocation: Invocation, name: str, choice: str | None) -> None:
+    """Show or set whether what others share with a user is in their home at once, or they are asked.
+
+    "default" is what [sharing] accept says. Without CHOICE nothing changes.
+    """
+    settings = invocation.settings()
+    with invocation.engine(settings) as engine:
+        if choice is not None:
+            accept = "" if choice == "default" else choice
+            run(engine, lambda txn: set_accept(txn, person_called(txn, name).id, accept))
+        with engine.read() as txn:
+            principal = person_called(txn, name)
+    source = "" if principal.accept else ", the default"
+    asked = (principal.accept or settings.sharing.accept) == "ask"
+    what = "is asked about what others share" if asked else "has what others share at once"
+    click.echo(f"{principal.name} {what}{source}.")
 
 
-def _address(email: str) -> str:
+def address_of(email: str) -> str:
     """An address as it stands in ``mailto:``, or ""."""
     address = email.strip().removeprefix("mailto:")
     local, _, host = address.rpartition("@")

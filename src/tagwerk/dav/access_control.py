@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from xml.etree.ElementTree import Element
+
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
@@ -10,35 +13,38 @@ from tagwerk.dav.resources import (
     Context,
     Home,
     ObjectResource,
+    ProxyGroup,
     Resource,
     Where,
-    may_write,
     target,
 )
-from tagwerk.errors import DAV, InvalidXml, Refused
-from tagwerk.model import Access, Binding, Kind
-from tagwerk.store.principals import principal_by_id
+from tagwerk.dav.sharees import principal_of
+from tagwerk.dav.sharing import check_may_share, href_of, may_share, sharees
+from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
+from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId
+from tagwerk.sharing import shares
 
 feature = Feature("RFC 3744 access control and RFC 5397")
 
-_EVERYWHERE = Where.ANY | Where.PRINCIPAL
-_READ = ("read", "read-acl", "read-current-user-privilege-set")
-_WRITE = ("write", "write-properties", "write-content", "bind", "unbind")
+_OWNED = (Where.ANY ^ Where.ROOT) | Where.PROXY | Where.TOLD | Where.DELEGATED
+_READ = ("D:read", "D:read-acl", "D:read-current-user-privilege-set")
+_WRITE = ("D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
+_MANAGE = ("D:write-acl", "D:share")
 
 
-@feature.live_property("{DAV:}current-user-principal", on=_EVERYWHERE)
+@feature.live_property("{DAV:}current-user-principal", on=Where.EVERYTHING)
 def current_user_principal(context: Context, resource: Resource) -> str:
     """RFC 5397 3."""
     return xml.href(context.href(context.user.name, collection=True))
 
 
-@feature.live_property("{DAV:}principal-collection-set", on=_EVERYWHERE)
+@feature.live_property("{DAV:}principal-collection-set", on=Where.EVERYTHING)
 def principal_collection_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.8."""
     return xml.href(context.href())
 
 
-@feature.live_property("{DAV:}owner", on=Where.ANY ^ Where.ROOT)
+@feature.live_property("{DAV:}owner", on=_OWNED)
 def owner(context: Context, resource: Resource) -> str | None:
     """RFC 3744 5.1."""
     return _owner_href(context, resource)
@@ -47,36 +53,94 @@ def owner(context: Context, resource: Resource) -> str | None:
 def _owner_href(context: Context, resource: Resource) -> str | None:
     if isinstance(resource, Home):
         return xml.href(resource.href)
+    if isinstance(resource, ProxyGroup):
+        return xml.href(context.href(resource.owner.name, collection=True))
     binding = binding_of(resource)
-    principal = principal_by_id(context.txn, binding.collection.owner) if binding else None
+    principal = context.principal(binding.collection.owner) if binding else None
     return xml.href(context.href(principal.name, collection=True)) if principal else None
 
 
-@feature.live_property("{DAV:}group", on=Where.ANY ^ Where.ROOT)
+@feature.live_property("{DAV:}group", on=_OWNED)
 def group(context: Context, resource: Resource) -> str:
     """RFC 3744 5.2: there are no group owners; the property is there and empty."""
     return ""
 
 
-@feature.live_property("{DAV:}current-user-privilege-set", on=_EVERYWHERE)
+@feature.live_property("{DAV:}current-user-privilege-set", on=Where.EVERYTHING)
 def current_user_privilege_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.5: the aggregates, and what is in them, as clients look for either."""
-    return "".join(f"<D:privilege>{name}</D:privilege>" for name in privileges(resource))
+    found = privileges(context, resource)
+    if isinstance(resource, CollectionResource) and resource.own and "D:write" not in found:
+        found += _own_properties(context)
+    return _as_elements(found)
 
 
-def privileges(resource: Resource) -> tuple[str, ...]:
-    """The privileges of the user on `resource`, as elements."""
-    names = tuple(f"<D:{name}/>" for name in _READ)
+_APPLE = re.compile(
+    r"\b(?:iOS|macOS|Mac[ _]OS[ _]X|iPadOS|watchOS|CalendarAgent|dataaccessd|remindd|AddressBook)\b"
+)
+
+
+def _own_properties(context: Context) -> tuple[str, ...]:
+    """Who may only read can still set properties of their own (apple-caldav-sharing.txt 5.5.3).
+
+    Apple's programs send name and colour only where write-properties is announced; Thunderbird
+    and others would then take the calendar for one that can be written.
+    """
+    apple = _APPLE.search(context.request.header("user-agent"))
+    return ("D:write-properties",) if apple else ()
+
+
+def privileges(context: Context, resource: Resource) -> tuple[str, ...]:
+    """The privileges of the user on `resource`, as qualified names."""
     if resource.where is Where.HOME:
-        return (*names, "<D:write/>", "<D:write-properties/>", "<D:bind/>", "<D:unbind/>")
+        return (*_READ, "D:write", "D:write-properties", "D:bind", "D:unbind")
+    if isinstance(resource, ProxyGroup):
+        own = resource.owner.id == context.user.id
+        return (*_READ, "D:write", "D:write-properties") if own else _READ
     binding = binding_of(resource)
     if binding is None:
-        return names
-    if binding.collection.kind is Kind.CALENDAR:
-        names += ("<C:read-free-busy/>",)
-    if may_write(binding):
-        names += tuple(f"<D:{name}/>" for name in _WRITE)
-    return ("<D:all/>", *names) if binding.access is Access.OWNER else names
+        return _READ
+    if binding.collection.kind is Kind.NOTIFICATIONS:
+        return (*_READ, "D:unbind")
+    found = level_privileges(binding.access, binding.collection.kind)
+    if isinstance(resource, ObjectResource) and resource.parent.view.restricts(resource.stored.privacy):
+        return level_privileges(Access.BUSY, binding.collection.kind)
+    if binding.access is not Access.OWNER and not _own(resource):
+        # Who acts for somebody changes the objects, and what they are called.
+        return tuple(name for name in found if name not in ("D:all", *_MANAGE))
+    return found
+
+
+def _own(resource: Resource) -> bool:
+    parent = resource.parent if isinstance(resource, ObjectResource) else resource
+    return isinstance(parent, CollectionResource) and parent.own
+
+
+def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
+    """The privileges that a level of sharing is made of."""
+    names: tuple[str, ...] = _READ
+    if kind is Kind.CALENDAR:
+        names += ("C:read-free-busy",)
+    if access.writes:
+        names += _WRITE
+    if access.manages:
+        names += _MANAGE
+    return ("D:all", *names) if access is Access.OWNER else names
+
+
+def privileges_given(access: Access, kind: Kind) -> tuple[str, ...]:
+    """The privileges by which an ACL says that a level was given, as `_level_of` reads them.
+
+    Who sees when somebody is busy has DAV:read there, for the sake of clients that show nothing
+    without; what they were given is less.
+    """
+    if access is Access.BUSY:
+        return ("D:read-current-user-privilege-set", "C:read-free-busy")
+    return level_privileges(access, kind)
+
+
+def _as_elements(names: tuple[str, ...]) -> str:
+    return "".join(f"<D:privilege><{name}/></D:privilege>" for name in names)
 
 
 def _privilege(name: str, description: str, *inside: str) -> str:
@@ -86,7 +150,9 @@ def _privilege(name: str, description: str, *inside: str) -> str:
     )
 
 
-@feature.live_property("{DAV:}supported-privilege-set", on=Where.ANY)
+@feature.live_property(
+    "{DAV:}supported-privilege-set", on=Where.ANY | Where.PROXY | Where.TOLD | Where.DELEGATED
+)
 def supported_privilege_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.3, with CALDAV:read-free-busy in DAV:read (RFC 4791 6.1.1)."""
     busy = ""
@@ -110,41 +176,191 @@ def supported_privilege_set(context: Context, resource: Resource) -> str:
             _privilege("D:bind", "Put something into it"),
             _privilege("D:unbind", "Remove something from it"),
         ),
+        _privilege("D:write-acl", "Say who may do what"),
+        _privilege("D:share", "Share it"),
     )
 
 
-@feature.live_property("{DAV:}acl", on=Where.ANY ^ Where.ROOT)
+@feature.live_property("{DAV:}acl", on=_OWNED)
 def acl(context: Context, resource: Resource) -> str | None:
-    """RFC 3744 5.5: the owner's rights, which nobody can take; nobody else has any."""
+    """RFC 3744 5.5: the owner's rights, which nobody can take, and what was given to others.
+
+    Who does not manage a collection sees what was given to themselves.
+    """
     href = _owner_href(context, resource)
     if href is None:
         return None
-    granted = "".join(f"<D:privilege>{name}</D:privilege>" for name in privileges(resource))
-    return f"<D:ace><D:principal>{href}</D:principal><D:grant>{granted}</D:grant><D:protected/></D:ace>"
+    binding = binding_of(resource)
+    if binding is None:
+        granted = privileges(context, resource)
+        return _ace(href, granted, protected=True)
+    inherited = (
+        xml.element("{DAV:}inherited", xml.href(resource.parent.href))
+        if isinstance(resource, ObjectResource)
+        else ""
+    )
+    kind = binding.collection.kind
+    parts = [_ace(href, level_privileges(Access.OWNER, kind), protected=True, tail=inherited)]
+    parent = resource.parent if isinstance(resource, ObjectResource) else resource
+    assert isinstance(parent, CollectionResource)
+    for grantee, access in _grants(context, parent):
+        parts.append(
+            _ace(
+                grantee,
+                privileges_given(access, kind),
+                protected=bool(inherited) or not may_share(parent),
+                tail=inherited,
+            )
+        )
+    return "".join(parts)
 
 
-@feature.live_property("{DAV:}acl-restrictions", on=Where.ANY ^ Where.ROOT)
+def _grants(context: Context, resource: CollectionResource) -> list[tuple[str, Access]]:
+    """Whom the user may know to have something of a collection, as the content of ``principal``, and what."""
+    if resource.access is Access.OWNER or may_share(resource):
+        return [
+            (
+                "<D:authenticated/>" if share.grantee == EVERYBODY else xml.href(href_of(context, share)),
+                share.access,
+            )
+            for share in context.shares(resource.binding.collection)
+        ]
+    return [(xml.href(context.href(context.user.name, collection=True)), resource.access)]
+
+
+def _ace(principal: str, names: tuple[str, ...], *, protected: bool, tail: str = "") -> str:
+    return (
+        f"<D:ace><D:principal>{principal}</D:principal><D:grant>{_as_elements(names)}</D:grant>"
+        f"{'<D:protected/>' if protected else ''}{tail}</D:ace>"
+    )
+
+
+@feature.live_property("{DAV:}acl-restrictions", on=_OWNED)
 def acl_restrictions(context: Context, resource: Resource) -> str:
     """RFC 3744 5.6: only grants, and no inversion."""
     return "<D:grant-only/><D:no-invert/>"
 
 
-@feature.live_property("{DAV:}inherited-acl-set", on=Where.ANY ^ Where.ROOT)
+@feature.live_property("{DAV:}inherited-acl-set", on=_OWNED)
 def inherited_acl_set(context: Context, resource: Resource) -> str:
     """RFC 3744 5.7: an object's rights are those of its collection."""
     return xml.href(resource.parent.href) if isinstance(resource, ObjectResource) else ""
 
 
-@feature.method("ACL", on=Where.ANY ^ Where.ROOT, writes=True)
+@feature.method("ACL", on=(Where.ANY ^ Where.ROOT) | Where.DELEGATED | Where.TOLD | Where.PROXY, writes=True)
 def set_acl(context: Context) -> Response:
-    """RFC 3744 8.1: the only entry is the owner's, and it is protected."""
-    target(context)
+    """RFC 3744 8.1: the entries that are given are all that others have from then on.
+
+    Raises:
+        Refused: with the precondition of 8.1.1, where rights cannot be said as levels, or somebody
+            has them who cannot.
+    """
+    resource = target(context)
     root = xml.parse(context.request.body)
     if root.tag != "{DAV:}acl":
         raise InvalidXml(f"The body of ACL is DAV:acl, not {root.tag}.")
+    if isinstance(resource, ObjectResource):
+        raise Refused(
+            "An object has the rights of its collection; set them there.",
+            condition=DAV + "no-protected-ace-conflict",
+        )
+    if not isinstance(resource, CollectionResource) or resource.where not in Where.COLLECTION:
+        raise Refused(
+            "The rights of this resource are its owner's alone and cannot be changed.",
+            condition=DAV + "no-protected-ace-conflict",
+        )
+    check_may_share(resource)
+    wanted: dict[PrincipalId, tuple[Principal | None, Access]] = {}
+    for node in root.iterfind("{DAV:}ace"):
+        found = _read_ace(context, resource, node)
+        if found is not None:
+            grantee, access = found
+            wanted[grantee.id if grantee else EVERYBODY] = (grantee, access)
+    collection = resource.binding.collection
+    for share in context.shares(collection):
+        if share.grantee not in wanted:
+            gone = context.principal(share.grantee) if share.grantee != EVERYBODY else None
+            shares.unshare(context.txn, resource.binding, gone, by=context.by)
+    for grantee, access in wanted.values():
+        shares.share(context.txn, resource.binding, grantee, access, by=context.by)
+    return Response(200, {"Cache-Control": "no-cache"})
+
+
+def _read_ace(
+    context: Context, resource: CollectionResource, node: Element
+) -> tuple[Principal | None, Access] | None:
+    """Whom an entry gives what; None for the owner's own, which is as it is."""
+    if node.find("{DAV:}deny") is not None:
+        raise Refused("Rights are given here, not denied.", condition=DAV + "grant-only")
+    if node.find("{DAV:}invert") is not None:
+        raise Refused("Entries for everybody but somebody cannot be kept.", condition=DAV + "no-invert")
+    if node.find("{DAV:}inherited") is not None:
+        raise Refused("Nothing is inherited here.", condition=DAV + "no-inherited-ace-conflict")
+    names = {child.tag for child in node.iterfind("{DAV:}grant/{DAV:}privilege/*")}
+    grantee = _read_grantee(context, resource, node)
+    if grantee is not None and grantee.id == resource.binding.collection.owner:
+        if grantee.kind == "group" and names and DAV + "all" not in names:
+            # What a group owns its members have by a share with the group itself.
+            return grantee, _level_of(names)
+        if names and DAV + "all" not in names and not names >= {DAV + "read", DAV + "write"}:
+            raise Refused(
+                "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
+            )
+        return None
+    return grantee, _level_of(names)
+
+
+def _read_grantee(context: Context, resource: CollectionResource, node: Element) -> Principal | None:
+    inside = node.findall("{DAV:}principal/*")
+    if len(inside) != 1:
+        raise InvalidXml("An ace names one principal.")
+    only = inside[0]
+    if only.tag == "{DAV:}href":
+        return principal_of(context, (only.text or "").strip(), also=sharees(context, resource))
+    if only.tag == "{DAV:}authenticated":
+        return None
+    if only.tag == "{DAV:}self" or (
+        only.tag == "{DAV:}property" and [child.tag for child in only] == ["{DAV:}owner"]
+    ):
+        return context.principal(resource.binding.collection.owner)
     raise Refused(
-        "The rights of this resource are its owner's alone and cannot be changed.",
-        condition=DAV + "no-protected-ace-conflict",
+        "Rights are given to persons, groups, and everybody who logs in; for the rest of the world make a link.",
+        condition=DAV + "allowed-principal",
+    )
+
+
+_BUSY_ONLY = {CALDAV + "read-free-busy"}
+_READING = _BUSY_ONLY | {DAV + "read", DAV + "read-acl", DAV + "read-current-user-privilege-set"}
+_WRITING = {DAV + name for name in ("write", "write-content", "write-properties", "bind", "unbind")}
+_MANAGING = {DAV + name for name in ("all", "write-acl", "share")}
+
+
+def _level_of(names: set[str]) -> Access:
+    """The level that some privileges are.
+
+    Raises:
+        Refused: they are none of the levels.
+    """
+    unknown = names - _READING - _WRITING - _MANAGING
+    if unknown or not names:
+        raise Refused(
+            f"There is no privilege {', '.join(sorted(unknown)) or 'in this ace'}.",
+            condition=DAV + "not-supported-privilege",
+        )
+    writes = DAV + "write" in names or names >= {DAV + "write-content", DAV + "bind", DAV + "unbind"}
+    if DAV + "all" in names:
+        return Access.MANAGE
+    if names <= _BUSY_ONLY | {DAV + "read-current-user-privilege-set"}:
+        return Access.BUSY
+    if DAV + "read" in names:
+        if not names & (_WRITING | _MANAGING):
+            return Access.READ
+        if writes:
+            return Access.MANAGE if DAV + "write-acl" in names else Access.WRITE
+    raise Refused(
+        "These privileges are none of the levels busy (read-free-busy), read (read), write (read, write) and"
+        " manage (read, write, write-acl, or all).",
+        condition=DAV + "not-supported-privilege",
     )
 
 

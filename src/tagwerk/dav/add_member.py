@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 
-from tagwerk.dav import failures, quota, xml
+from tagwerk.dav import quota, xml
 from tagwerk.dav.message import Response
-from tagwerk.dav.objects import read_object
+from tagwerk.dav.objects import read_object, uid_conflict
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Resource, Where, may_write, target
+from tagwerk.dav.resources import CollectionResource, Context, Resource, Where, may_write
 from tagwerk.errors import NeedPrivileges, UidConflict
 from tagwerk.model import Kind, Upload
+from tagwerk.sharing import writing
 from tagwerk.store.collections import lock_collection
-from tagwerk.store.objects import put_object
 
 feature = Feature("RFC 5995", tokens=("add-member",))
 
@@ -23,31 +23,26 @@ def add_member(context: Context, resource: Resource) -> str:
     return xml.href(resource.href)
 
 
-def _read(context: Context) -> Upload:
-    resource = target(context)
-    assert isinstance(resource, CollectionResource)
+def read(context: Context, resource: CollectionResource) -> Upload:
+    """The body as a new object of a collection, checked before any lock is taken."""
     return read_object(context, resource, uid="")
 
 
-@feature.method("POST", on=Where.COLLECTION, writes=True, prepare=_read)
-def post(context: Context) -> Response:
+def store(context: Context, resource: CollectionResource) -> Response:
     """RFC 5995 3.3: store a new object under a name that nobody had."""
-    resource = target(context)
     upload = context.prepared
-    assert isinstance(resource, CollectionResource)
     assert isinstance(upload, Upload)
     if not may_write(resource.binding):
         raise NeedPrivileges("You may not change this collection.")
     collection = lock_collection(context.txn, resource.binding.collection.id)
-    quota.check(context, collection.owner, more=len(upload.content))
     name = secrets.token_hex(16) + (".ics" if collection.kind is Kind.CALENDAR else ".vcf")
     try:
-        stored = put_object(context.txn, collection.id, name, upload=upload, now=context.now)
+        planned = writing.plan(context.txn, resource.view, name, upload, now=context.now)
+        quota.check(context, collection.owner, more=planned.grown)
+        stored = writing.carry_out(context.txn, resource.view, name, planned, now=context.now)
     except UidConflict as error:
-        place = (resource.home, resource.binding.name)
-        card = collection.kind is Kind.ADDRESSBOOK
-        raise failures.uid_conflict(error, base=context.request.base, collection=place, card=card) from error
+        raise uid_conflict(context, resource, error) from error
     headers = {"Location": context.href(resource.home, resource.binding.name, name)}
-    if not upload.repairs:
+    if not upload.repairs and stored.content == upload.content:
         headers["ETag"] = stored.etag
     return Response(201, headers)

@@ -24,7 +24,6 @@ from tagwerk.dav.sync import limit_of
 from tagwerk.dav.transform import prepare_data
 from tagwerk.errors import CARDDAV, Refused
 from tagwerk.model import ALWAYS, FOREVER
-from tagwerk.store.objects import candidates, objects_named
 from tagwerk.vcard.filter import CardFilter, ParamFilter, PropFilter, Test, matches, needles
 
 feature = Feature("RFC 6352 addressbook-query")
@@ -32,7 +31,7 @@ feature = Feature("RFC 6352 addressbook-query")
 _FILTER = CARDDAV + "supported-filter"
 
 
-@feature.report(CARDDAV + "addressbook-query", on=Where.HOME | Where.ADDRESSBOOK | Where.CARD)
+@feature.report(CARDDAV + "addressbook-query", on=Where.HOMES | Where.ADDRESSBOOK | Where.CARD)
 def addressbook_query(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 6352 8.6, on an address book, on one card, or on every address book of a home."""
     asked = wanted(context.request, root)
@@ -58,9 +57,8 @@ def _responses(context: Context, resource: Resource, asked: Wanted, condition: C
 def _of_collection(
     context: Context, place: CollectionResource, asked: Wanted, condition: CardFilter, *, only: str
 ) -> Iterator[Part]:
-    found = candidates(
+    found = place.view.candidates(
         context.txn,
-        place.binding.collection.id,
         component=None,
         start=ALWAYS,
         end=FOREVER,
@@ -68,7 +66,7 @@ def _of_collection(
     )
     writer = ObjectWriter(context, place, asked)
     names = [candidate.name for candidate in found if not only or candidate.name == only]
-    for stored in objects_named(context.txn, place.binding.collection.id, names):
+    for stored in place.view.named(context.txn, names):
         cards = parse((stored.content or b"").decode())
         if cards and matches(cards[0], condition):
             yield writer.response(stored)

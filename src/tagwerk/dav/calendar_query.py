@@ -33,14 +33,15 @@ from tagwerk.ical.filter import CompFilter, Prefilter, matches, prefilter
 from tagwerk.ical.spans import iter_spans, spans_overlap
 from tagwerk.ical.values import to_instant, to_local
 from tagwerk.model import ALWAYS, FOREVER
-from tagwerk.store.objects import Candidate, candidates, objects_named
+from tagwerk.sharing.views import View
+from tagwerk.store.objects import Candidate
 
 feature = Feature("RFC 4791 calendar-query")
 
 log = logging.getLogger(__name__)
 
 
-@feature.report(CALDAV + "calendar-query", on=Where.HOME | Where.CALENDAR | Where.EVENT)
+@feature.report(CALDAV + "calendar-query", on=Where.HOMES | Where.CALENDAR | Where.EVENT)
 def calendar_query(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 4791 7.8, on a calendar, on one object, or on every calendar of a home."""
     asked = wanted(context.request, root)
@@ -77,32 +78,38 @@ def _of_collection(
     only: str,
 ) -> Iterator[Part]:
     narrowed = prefilter(condition)
-    found = candidates(
+    found = place.view.candidates(
         context.txn,
-        place.binding.collection.id,
         component=narrowed.component,
         start=narrowed.start,
         end=narrowed.end,
         needles=tuple((needle,) for needle in narrowed.needles),
     )
     verdicts = {
-        candidate.name: (candidate.etag, verdict)
+        candidate.name: (candidate.etag, answered)
         for candidate in found
         if (not only or candidate.name == only)
-        and (verdict := decide(candidate, narrowed, zone)) is not False
+        and (answered := verdict(place.view, candidate, narrowed, zone)) is not False
     }
     writer = ObjectWriter(context, place, asked)
-    if writer.needs_only_etag and all(verdict for _, verdict in verdicts.values()):
+    if writer.needs_only_etag and all(sure for _, sure in verdicts.values()):
         for name, (etag, _) in verdicts.items():
             yield writer.etag_response(name, etag)
         return
-    known = [name for name, (_, verdict) in verdicts.items() if verdict]
+    known = [name for name, (_, sure) in verdicts.items() if sure]
     for _, response in writer.responses(known):
         yield response
-    unknown = [name for name, (_, verdict) in verdicts.items() if verdict is None]
-    for stored in objects_named(context.txn, place.binding.collection.id, unknown):
+    unknown = [name for name, (_, sure) in verdicts.items() if sure is None]
+    for stored in place.view.named(context.txn, unknown):
         if matches_content(stored.content or b"", condition, zone):
             yield writer.response(stored)
+
+
+def verdict(view: View, candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | None:
+    """As `decide`, for what is seen of an object."""
+    if view.columns_tell(candidate):
+        return decide(candidate, narrowed, zone)
+    return None
 
 
 def decide(candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | None:

@@ -13,7 +13,6 @@ from tagwerk.dav.sync import token_of
 from tagwerk.dav.webdav import plain_text
 from tagwerk.errors import Refused
 from tagwerk.model import Principal
-from tagwerk.store.principals import principal_by_id
 
 feature = Feature("calendarserver.org")
 
@@ -23,7 +22,7 @@ ICAL = "{http://apple.com/ns/ical/}"
 _COLOR = re.compile(r"#[0-9A-Fa-f]{3,8}\Z")
 
 
-@feature.live_property(CS + "getctag", on=Where.COLLECTION)
+@feature.live_property(CS + "getctag", on=Where.SYNCED)
 def getctag(context: Context, resource: Resource) -> str | None:
     """Changes with everything in the collection; the sync token says the same."""
     return xml.escape(token_of(resource)) if isinstance(resource, CollectionResource) else None
@@ -99,4 +98,4 @@ def owner_displayname(context: Context, resource: Resource) -> str | None:
 def _owner(context: Context, resource: Resource) -> Principal | None:
     if not isinstance(resource, CollectionResource):
         return None
-    return principal_by_id(context.txn, resource.binding.collection.owner)
+    return context.principal(resource.binding.collection.owner)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from tagwerk.dav import conditions, failures, paths, quota
+from tagwerk.dav import conditions, paths, quota
 from tagwerk.dav.message import Response
+from tagwerk.dav.objects import uid_conflict
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
+    RESERVED_NAMES,
     CollectionResource,
     Context,
+    Home,
     ObjectResource,
     Where,
     may_write,
@@ -29,15 +32,18 @@ from tagwerk.errors import (
     Refused,
     UidConflict,
 )
-from tagwerk.model import Kind
+from tagwerk.ical import resource as ical_resource
+from tagwerk.model import Access, Binding, Kind
+from tagwerk.sharing import shares, writing
+from tagwerk.sharing.views import view_of
 from tagwerk.store.collections import (
     copy_collection,
-    delete_collection,
     find_binding_of,
     lock_collection,
+    next_personal_modseq,
     rename_binding,
 )
-from tagwerk.store.objects import copy_object, find_object, move_object, remove_object
+from tagwerk.store.objects import find_object, remove_object
 
 feature = Feature("RFC 4918 COPY and MOVE")
 
@@ -107,14 +113,15 @@ def _transfer_object(
         into = resolve_collection(context, to[:2])
     except NotFound as error:
         raise Conflict(f"{error} Make it first.") from error
-    _check_rights(source.parent, into, moving=moving)
+    _check_rights(source, into, moving=moving)
     _check_fits(source, into)
     # Always in the order of ids, so that two transfers cannot wait for each other.
     for collection in sorted({source.parent.binding.collection.id, into.binding.collection.id}):
         lock_collection(context.txn, collection)
     conditions.check(context.request, source.stored.etag, modified=source.stored.modified)
-    here, there = source.parent.binding.collection.id, into.binding.collection.id
-    existing = find_object(context.txn, there, to[2])
+    there = into.binding.collection.id
+    existing = into.view.find(context.txn, to[2])
+    writing.check_place(into.view, find_object(context.txn, there, to[2]))
     _overwrites(context, exists=existing is not None)
     if into.binding.collection.owner != source.parent.binding.collection.owner or not moving:
         more = source.stored.size - (existing.size if existing else 0)
@@ -122,17 +129,28 @@ def _transfer_object(
     try:
         if existing is not None:
             remove_object(context.txn, there, to[2], now=context.now)
-        transfer = move_object if moving else copy_object
-        transfer(context.txn, here, source.stored.name, to=there, as_name=to[2], now=context.now)
+        transfer = writing.move if moving else writing.copy
+        transfer(
+            context.txn,
+            source.parent.view,
+            source.stored.name,
+            to=into.view,
+            as_name=to[2],
+            now=context.now,
+        )
     except UidConflict as error:
-        card = into.binding.collection.kind is Kind.ADDRESSBOOK
-        raise failures.uid_conflict(error, base=context.request.base, collection=to[:2], card=card) from error
+        raise uid_conflict(context, into, error) from error
     return Response(204 if existing else 201, {"Location": context.href(*to)})
 
 
-def _check_rights(source: CollectionResource, into: CollectionResource, *, moving: bool) -> None:
-    if (moving and not may_write(source.binding)) or not may_write(into.binding):
+def _check_rights(source: ObjectResource, into: CollectionResource, *, moving: bool) -> None:
+    if into.where is Where.NOTIFICATIONS or not may_write(into.binding):
         raise NeedPrivileges("You may not change this collection.")
+    if not moving:
+        return
+    if not may_write(source.parent.binding):
+        raise NeedPrivileges("You may not change this collection.")
+    writing.check_place(source.parent.view, source.stored)
 
 
 def _check_fits(source: ObjectResource, into: CollectionResource) -> None:
@@ -154,8 +172,10 @@ def _transfer_collection(
     home = resolve_home(context, to[0])
     if len(to) == 1:
         raise Refused("The home of a user cannot be overwritten.")
-    if not may_write(source.binding):
-        raise NeedPrivileges("You may not change this collection.")
+    if to[1] in RESERVED_NAMES:
+        raise Refused(f"{to[1]!r} is the server's own name for something.")
+    if moving and not source.own:
+        raise NeedPrivileges("You may not move the calendars of those for whom you act.")
     lock_collection(context.txn, source.binding.collection.id)
     conditions.check(context.request, collection_etag(source), modified=source.binding.collection.modified)
     existing = find_binding_of(context.txn, home.principal.id, to[1])
@@ -166,12 +186,44 @@ def _transfer_collection(
     if not moving and depth not in ("0", "infinity"):
         raise InvalidRequest(f"Depth of COPY is 0 or infinity, not {depth[:20]!r}.")
     if existing is not None:
-        delete_collection(context.txn, existing.collection.id)
+        _make_room(context, existing)
     if moving:
         rename_binding(context.txn, source.binding, name=to[1])
+        next_personal_modseq(context.txn, source.binding.collection.id)
     else:
-        empty = depth == "0"
-        if not empty:
-            quota.check(context, home.principal.id, more=source.binding.collection.bytes)
-        copy_collection(context.txn, source.binding, name=to[1], now=context.now, with_objects=not empty)
+        _copy_collection(context, source, home, to[1], with_objects=depth != "0")
     return Response(204 if existing else 201, {"Location": context.href(*to, collection=True)})
+
+
+def _make_room(context: Context, existing: Binding) -> None:
+    """What is overwritten goes; a share is only left."""
+    if existing.access is Access.OWNER:
+        shares.delete(context.txn, existing.collection.id, by=context.by)
+    else:
+        shares.decline(context.txn, context.user, existing.collection.id, by=context.by)
+
+
+def _copy_collection(
+    context: Context, source: CollectionResource, home: Home, name: str, *, with_objects: bool
+) -> None:
+    """A collection of the user's own, with what they see in the other one."""
+    plain = source.view.plain
+    if with_objects and plain:
+        quota.check(context, home.principal.id, more=source.binding.collection.bytes)
+    made = copy_collection(
+        context.txn,
+        source.binding,
+        owner=home.principal.id,
+        name=name,
+        now=context.now,
+        with_objects=with_objects and plain,
+    )
+    if not with_objects or plain:
+        return
+    view = view_of(made, context.user.id)
+    for stored in list(source.view.objects(context.txn, content=True)):
+        upload = ical_resource.read(stored.content or b"", now=context.now)
+        planned = writing.plan(context.txn, view, stored.name, upload, now=context.now)
+        # One by one: the size of the whole would tell of what is not seen.
+        quota.check(context, home.principal.id, more=planned.grown)
+        writing.carry_out(context.txn, view, stored.name, planned, now=context.now)

@@ -14,9 +14,10 @@ from tagwerk.dav.resources import Context, where_is
 from tagwerk.errors import InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
 from tagwerk.model import Principal, PrincipalId
 from tagwerk.settings import Settings
+from tagwerk.sharing.shares import By, is_settled, settle
 from tagwerk.store import Engine
-from tagwerk.store.collections import lock_places
-from tagwerk.store.engine import Transaction, again
+from tagwerk.store.collections import NOTIFICATIONS, lock_places
+from tagwerk.store.engine import Transaction, again, run
 from tagwerk.store.principals import principal_by_name
 
 NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
@@ -51,6 +52,7 @@ class DavEngine:
             raise MethodNotAllowed(f"This server has no method {request.method[:40]}.", allow=allow)
         if not request.user and request.method != "OPTIONS":
             raise Unauthenticated("Log in with the name and password of a user of this server.")
+        self._settle(request)
         prepared: object = None
         if method.prepare is not None:
             with self._store.read() as txn:
@@ -64,6 +66,18 @@ class DavEngine:
                 return method.handler(context)
         return self._read(method, request)
 
+    def _settle(self, request: Request) -> None:
+        """Before a home is looked at, what was shared with a group or everybody gets its place in it."""
+        segments = paths.split(request.path)
+        if not request.user or (len(segments) > 1 and segments[1] != NOTIFICATIONS):
+            return
+        with self._store.read() as txn:
+            user = principal_by_name(txn, request.user)
+            if user is None or user.kind != "person" or is_settled(txn, user.id):
+                return
+        by = By(user.name, int(self._clock()), self._settings.sharing.accept)
+        run(self._store, lambda txn: settle(txn, user, by=by))
+
     def _read(self, method: Method, request: Request) -> Response:
         with ExitStack() as stack:
             context = self._context(stack.enter_context(self._store.read()), request)
@@ -71,16 +85,22 @@ class DavEngine:
             response = method.handler(context)
             if not isinstance(response.body, bytes):
                 # The first part is made now, so that an error in it is still an answer.
-                response.body = _Body(_closing(response.body, stack.pop_all()))
+                response.body = held(response.body, stack.pop_all())
         return response
 
     def _context(self, txn: Transaction, request: Request) -> Context:
         user: Principal | None = NOBODY
         if request.user:
             user = principal_by_name(txn, request.user)
-        if user is None or user.state != "active":
+        if user is None or user.state != "active" or user.kind != "person":
+            # Somebody else may say who logs in, and a directory has people called like our groups and rooms.
             raise Unauthenticated("This user is not known to this server.")
         return Context(txn, request, user, self._settings, self.registry, int(self._clock()))
+
+
+def held(parts: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
+    """A body that is made while it is sent, and closes `stack` at its end, or when it is closed."""
+    return _Body(_closing(parts, stack))
 
 
 def _named(request: Request) -> list[tuple[str, ...]]:

@@ -38,7 +38,7 @@ class _Budget:
             raise InvalidXml(f"The report leads to more than {MAX_VALUES} properties.")
 
 
-@feature.report("{DAV:}expand-property", on=Where.ANY | Where.PRINCIPAL)
+@feature.report("{DAV:}expand-property", on=Where.EVERYTHING)
 def expand_property(context: Context, resource: Resource, root: Element) -> Response:
     """Each href in a property that has properties asked of it is replaced by a ``DAV:response``."""
     if not list(root.iterfind("{DAV:}property")):

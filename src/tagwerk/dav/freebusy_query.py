@@ -19,7 +19,7 @@ from tagwerk.ical.filter import TimeRange
 from tagwerk.ical.freebusy import BusyPeriod, busy_periods, busy_spans, merge, render, unavailable
 from tagwerk.ical.rrule import RunawayRule
 from tagwerk.model import Busy
-from tagwerk.store.objects import Candidate, candidates, objects_named
+from tagwerk.store.objects import Candidate
 
 feature = Feature("RFC 4791 free-busy-query")
 
@@ -32,7 +32,7 @@ _OPAQUE = "<C:opaque/>"
 TRANSPARENCY = CALDAV + "schedule-calendar-transp"
 
 
-@feature.report(CALDAV + "free-busy-query", on=Where.HOME | Where.CALENDAR)
+@feature.report(CALDAV + "free-busy-query", on=Where.HOMES | Where.CALENDAR)
 def free_busy_query(context: Context, resource: Resource, root: Element) -> Response:
     """When somebody is busy, never with what."""
     node = root.find(CALDAV + "time-range")
@@ -40,7 +40,9 @@ def free_busy_query(context: Context, resource: Resource, root: Element) -> Resp
         raise InvalidXml("A free-busy-query holds a time-range.")
     span = time_range(node, needs_both=True)
     if isinstance(resource, Home):
-        places = [found for found in collections_in(context, resource) if _counts(context, found)]
+        collections = collections_in(context, resource)
+        context.read_collection_properties(collections)
+        places = [found for found in collections if _counts(context, found)]
     else:
         assert isinstance(resource, CollectionResource)
         places = [resource]
@@ -74,17 +76,21 @@ def busy_in(
         Refused: an object has more instances in the range than can be counted: to leave
             it out would show somebody as free.
     """
-    collection = place.binding.collection.id
+    view = place.view
+    own = view.own_names(context.txn)
     unread: list[str] = []
-    for found in candidates(context.txn, collection, component=None, start=span.start, end=span.end):
-        if found.component not in ("VEVENT", "VFREEBUSY", "VAVAILABILITY") or found.busy == Busy.FREE:
+    for found in view.candidates(context.txn, component=None, start=span.start, end=span.end):
+        if found.component not in ("VEVENT", "VFREEBUSY", "VAVAILABILITY"):
             continue
-        if _columns_suffice(found, span) and found.spans is not None:
+        told = view.columns_tell(found) and found.name not in own
+        if told and found.busy == Busy.FREE:
+            continue
+        if told and _columns_suffice(found, span) and found.spans is not None:
             yield from busy_spans(found.spans, Busy(found.busy), span.start, span.end)
         else:
             unread.append(found.name)
     available: list[Component] = []
-    for stored in objects_named(context.txn, collection, unread):
+    for stored in view.named(context.txn, unread):
         calendar = parse((stored.content or b"").decode())[0]
         if stored.component == "VAVAILABILITY":
             available.append(calendar)

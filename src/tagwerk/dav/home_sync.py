@@ -33,7 +33,6 @@ from tagwerk.dav.sync import check_depth, limit_of, object_responses, sync_level
 from tagwerk.dav.transform import prepare_data
 from tagwerk.errors import SyncTokenInvalid
 from tagwerk.model import Changes, Modseq, SyncToken
-from tagwerk.store.sync import changes_since
 
 feature = Feature("RFC 6578 on homes")
 
@@ -95,20 +94,21 @@ def _name(value: object) -> str:
     return value
 
 
-@feature.live_property("{DAV:}sync-token", on=Where.HOME)
+@feature.live_property("{DAV:}sync-token", on=Where.HOMES)
 def sync_token(context: Context, resource: Resource) -> str | None:
     """RFC 6578 4, for level 1."""
     assert isinstance(resource, Home)
-    return write_token({found.binding.name: _now(found) for found in collections_in(context, resource)})
+    found = collections_in(context, resource, notifications=True)
+    return write_token({one.binding.name: one.view.token for one in found})
 
 
-@feature.live_property("{http://calendarserver.org/ns/}getctag", on=Where.HOME)
+@feature.live_property("{http://calendarserver.org/ns/}getctag", on=Where.HOMES)
 def getctag(context: Context, resource: Resource) -> str | None:
     """Changes with everything in the home."""
     return sync_token(context, resource)
 
 
-@feature.report("{DAV:}sync-collection", on=Where.HOME)
+@feature.report("{DAV:}sync-collection", on=Where.HOMES)
 def sync_home(context: Context, resource: Resource, root: Element) -> Response:
     """The collections that changed, are new or gone since the token; with level infinite what is in them, too.
 
@@ -131,12 +131,12 @@ def _steps(
     context: Context, resource: Home, known: Known, *, limit: int, deep: bool
 ) -> tuple[list[_Step], Known, bool]:
     """What is to be said, at most `limit` names; what the client knows then; whether that is not all."""
-    there = {found.binding.name: found for found in collections_in(context, resource)}
+    there = {one.binding.name: one for one in collections_in(context, resource, notifications=True)}
     after = dict(known)
     steps: list[_Step] = []
     for name in sorted({*there, *known}):
         found, before = there.get(name), known.get(name)
-        if found is not None and before == _now(found):
+        if found is not None and before == found.view.token:
             continue
         if limit <= 0:
             return steps, after, True
@@ -146,12 +146,12 @@ def _steps(
             limit -= 1
         elif not deep:
             steps.append(_Step(name, found))
-            after[name] = _now(found)
+            after[name] = found.view.token
             limit -= 1
         else:
             step, after[name], limit = _inside(context, found, before, limit=limit)
             steps.append(step)
-            if after[name] != _now(found):
+            if after[name] != found.view.token:
                 return steps, after, True
     return steps, after, False
 
@@ -164,17 +164,17 @@ def _inside(
     A new collection is named before what is in it, others after it, as they change with it.
     A token whose walk began at its own position says that only the collection is left to be named.
     """
-    name, collection = found.binding.name, found.binding.collection
+    name, now = found.binding.name, found.view.token
     if before is None and limit == 1:
-        return _Step(name, found), SyncToken(collection.epoch, Modseq(0), collection.modseq), 0
+        return _Step(name, found), SyncToken(now.epoch, Modseq(0), now.position), 0
     new = before is None
     # A collection that was made anew under its old name has another epoch: the token is refused.
-    changes = changes_since(context.txn, collection, before, limit=limit - new)
+    changes = found.view.changes_since(context.txn, before, limit=limit - new)
     limit -= new + len(changes.changed) + len(changes.removed)
     if changes.truncated:
         return _Step(name, found, changes, shown=new), changes.token, 0
     if not new and limit == 0:
-        left = SyncToken(collection.epoch, collection.modseq, collection.modseq)
+        left = SyncToken(now.epoch, now.position, now.position)
         return _Step(name, found, changes, shown=False), left, 0
     return _Step(name, found, changes), changes.token, limit - (not new)
 
@@ -182,6 +182,7 @@ def _inside(
 def _responses(
     context: Context, resource: Home, steps: list[_Step], asked: Wanted, *, truncated: bool
 ) -> Iterator[Part]:
+    context.read_collection_properties([step.collection for step in steps if step.collection and step.shown])
     for step in steps:
         if step.collection is None:
             yield status_response(
@@ -195,8 +196,3 @@ def _responses(
             yield from object_responses(step.collection, step.changes, writer)
     if truncated:
         yield truncated_response(resource.href)
-
-
-def _now(found: CollectionResource) -> SyncToken:
-    collection = found.binding.collection
-    return SyncToken(collection.epoch, collection.modseq)

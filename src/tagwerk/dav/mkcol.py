@@ -10,7 +10,7 @@ from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer
 from tagwerk.dav.proppatch import check, failed_propstats, store
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Where, resolve_home, where_is
+from tagwerk.dav.resources import RESERVED_NAMES, Context, Where, resolve_home, shown, where_is
 from tagwerk.errors import CALDAV, DAV, Conflict, InvalidXml, MethodNotAllowed, Refused, UnsupportedMedia
 from tagwerk.model import Kind
 from tagwerk.store.collections import create_collection, find_binding_of
@@ -79,6 +79,8 @@ def _location(context: Context, *, calendar: bool) -> tuple[str, str]:
         error.condition = DAV + "resource-must-be-null"
         raise error
     home = resolve_home(context, segments[0])
+    if segments[1] in RESERVED_NAMES:
+        raise Refused(f"{segments[1]!r} is the server's own name for something.")
     if len(segments) > 2:
         if find_binding_of(context.txn, home.principal.id, segments[1]) is None:
             raise Conflict(f"There is no collection {segments[1]!r} to make another one in.")
@@ -112,7 +114,7 @@ def _make(context: Context, kind: Kind, root: Element | None, *, answered: str) 
         context.txn, context.user.id, name=name, kind=kind, now=context.now, components=components
     )
     if changes and root is not None:
-        store(context, CollectionResource(href, binding, home), changes, languages=xml.languages(root))
+        store(context, shown(context, binding, home), changes, languages=xml.languages(root))
     return Response(201, {"Location": href, "Cache-Control": "no-cache"})
 
 

@@ -23,13 +23,13 @@ from tagwerk.errors import CALDAV, CARDDAV, InvalidXml, TagwerkError
 feature = Feature("RFC 4791 and RFC 6352 multiget")
 
 
-@feature.report(CALDAV + "calendar-multiget", on=Where.HOME | Where.CALENDAR | Where.EVENT)
+@feature.report(CALDAV + "calendar-multiget", on=Where.HOMES | Where.CALENDAR | Where.EVENT)
 def calendar_multiget(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 4791 7.9."""
     return _multiget(context, resource, root, where=Where.CALENDAR)
 
 
-@feature.report(CARDDAV + "addressbook-multiget", on=Where.HOME | Where.ADDRESSBOOK | Where.CARD)
+@feature.report(CARDDAV + "addressbook-multiget", on=Where.HOMES | Where.ADDRESSBOOK | Where.CARD)
 def addressbook_multiget(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 6352 8.7."""
     return _multiget(context, resource, root, where=Where.ADDRESSBOOK)

@@ -13,7 +13,6 @@ from tagwerk.dav.registry import Property
 from tagwerk.dav.resources import CollectionResource, Context, ObjectResource, Resource
 from tagwerk.errors import InvalidXml
 from tagwerk.model import Changes, Kind, StoredObject
-from tagwerk.store.objects import contents, contents_between, objects_named
 
 GETETAG = "{DAV:}getetag"
 DATA = ("{urn:ietf:params:xml:ns:caldav}calendar-data", "{urn:ietf:params:xml:ns:carddav}address-data")
@@ -24,6 +23,7 @@ Part = str | bytes
 MAX_PROPERTIES = 1_000
 """Properties that one request may ask for: each costs time for every resource in the answer."""
 
+_LENGTH = "{DAV:}getcontentlength"
 _BATCH = 500
 _CHUNK = 64 * 1024
 _OK = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
@@ -173,7 +173,9 @@ class ObjectWriter:
         self._context, self._collection, self._asked = context, collection, asked
         names = set(asked.names)
         plain = not asked.every and not asked.names_only and bool(names)
-        self.needs_content = bool(names.intersection(DATA))
+        self.needs_content = bool(names.intersection(DATA)) or (
+            not collection.view.plain and (not plain or _LENGTH in names)
+        )
         self.needs_only_etag = plain and names == {GETETAG}
         data = [name for name in asked.names if name in DATA]
         fits = "caldav" if collection.binding.collection.kind is Kind.CALENDAR else "carddav"
@@ -184,19 +186,19 @@ class ObjectWriter:
         self._open = f"<D:response><D:href>{xml.escape(collection.href)}"
         start, end, _ = xml.tags(self._data or DATA[0])
         self._data_start, self._data_end = start, f"{end}</D:prop>{_OK}</D:response>\n".encode()
-        if not (plain and names <= {GETETAG, *DATA}):
+        if not (self.needs_only_etag or self._data):
             context.read_object_properties(collection)
 
     def responses(self, names: Sequence[str]) -> Iterator[tuple[str, Part]]:
         """Name and response of every object that exists among `names`, in no order."""
-        txn, collection = self._context.txn, self._collection.binding.collection.id
+        txn, view = self._context.txn, self._collection.view
         for begin in range(0, len(names), _BATCH):
             batch = names[begin : begin + _BATCH]
             if self._data:
-                for name, etag, content in contents(txn, collection, batch):
+                for name, etag, content in view.contents(txn, batch):
                     yield name, self.data_response(name, etag, content)
             else:
-                for stored in objects_named(txn, collection, batch, content=self.needs_content):
+                for stored in view.named(txn, batch, content=self.needs_content):
                     yield stored.name, self.response(stored)
 
     def responses_to(self, changes: Changes) -> Iterator[Part]:
@@ -205,11 +207,7 @@ class ObjectWriter:
             for name, etag in changes.changed:
                 yield self.etag_response(name, etag)
         elif self._data:
-            collection = self._collection.binding.collection.id
-            found = contents_between(
-                self._context.txn, collection, after=changes.after, until=changes.token.position
-            )
-            for name, etag, content in found:
+            for name, etag, content in self._collection.view.contents_of(self._context.txn, changes):
                 yield self.data_response(name, etag, content)
         else:
             for _, response in self.responses([name for name, _ in changes.changed]):
@@ -232,6 +230,8 @@ class ObjectWriter:
 
     def response(self, stored: StoredObject) -> Part:
         """The response of an object that was read; with its content if `needs_content`."""
+        if self.needs_only_etag:
+            return self.etag_response(stored.name, stored.etag)
         if self._data and stored.content is not None:
             return self.data_response(stored.name, stored.etag, stored.content)
         path = self._collection.href + paths.segment(stored.name)

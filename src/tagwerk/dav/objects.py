@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from email.message import Message
 from html import escape as html_escape
 
-from tagwerk.dav import conditions, failures, paths, quota, ranges, xml
+from tagwerk.dav import conditions, failures, notifications, paths, quota, ranges, xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import prefers
 from tagwerk.dav.registry import Feature
@@ -42,9 +42,10 @@ from tagwerk.errors import (
 )
 from tagwerk.ical import export as ical_export
 from tagwerk.ical import resource as ical_resource
-from tagwerk.model import Kind, Upload
-from tagwerk.store.collections import delete_collection, lock_collection
-from tagwerk.store.objects import find_object, objects, put_object, remove_object
+from tagwerk.model import Access, Kind, Upload
+from tagwerk.sharing import shares, writing
+from tagwerk.sharing.notices import Notice
+from tagwerk.store.collections import lock_collection
 from tagwerk.vcard import export as vcard_export
 from tagwerk.vcard import resource as vcard_resource
 
@@ -52,11 +53,12 @@ feature = Feature("RFC 4918 objects")
 
 log = logging.getLogger(__name__)
 
+_READABLE = Where.ANY | Where.DELEGATED | Where.TOLD
 _CALENDAR_TYPES = ("", "text/calendar")
 _CARD_TYPES = ("", "text/vcard", "text/x-vcard", "text/directory")
 
 
-@feature.method("GET", on=Where.ANY)
+@feature.method("GET", on=_READABLE)
 def get(context: Context) -> Response:
     """The bytes of an object, everything in a collection, or a page that says what is here."""
     resource = target(context, content=True)
@@ -67,7 +69,7 @@ def get(context: Context) -> Response:
     return Response(200, {"Content-Type": "text/html; charset=utf-8"}, _page(context, resource))
 
 
-@feature.method("HEAD", on=Where.ANY)
+@feature.method("HEAD", on=_READABLE)
 def head(context: Context) -> Response:
     """RFC 9110 9.3.2: what GET says about itself."""
     response = get(context)
@@ -84,6 +86,8 @@ def _get_object(context: Context, resource: ObjectResource) -> Response:
         return Response(304, headers)
     headers["Content-Type"] = content_type(stored.component)
     content = stored.content or b""
+    if resource.where is Where.NOTIFICATION:
+        return Response(200, headers, notifications.document(context, Notice.loads(content)))
     if resource.where is Where.EVENT and asks_for_zones(context.request):
         headers["Vary"] = "CalDAV-Timezones"
         content = wanted_zones(context.request, content.decode()).encode()
@@ -92,6 +96,8 @@ def _get_object(context: Context, resource: ObjectResource) -> Response:
 
 def _get_collection(context: Context, resource: CollectionResource) -> Response:
     collection = resource.binding.collection
+    if collection.kind is Kind.NOTIFICATIONS:
+        return Response(200, {"Content-Type": "text/html; charset=utf-8"}, _page(context, resource))
     etag = collection_etag(resource)
     headers = {"ETag": etag, "Last-Modified": conditions.http_date(collection.modified)}
     if conditions.not_modified(context.request, etag=etag, modified=collection.modified):
@@ -99,7 +105,7 @@ def _get_collection(context: Context, resource: CollectionResource) -> Response:
     suffix = "ics" if collection.kind is Kind.CALENDAR else "vcf"
     filename = paths.segment(f"{resource.binding.name}.{suffix}")
     headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{filename}"
-    contents = (stored.content or b"" for stored in objects(context.txn, collection.id, content=True))
+    contents = (stored.content or b"" for stored in resource.view.objects(context.txn, content=True))
     body: Iterator[bytes]
     if collection.kind is Kind.CALENDAR:
         headers["Content-Type"] = "text/calendar; charset=utf-8"
@@ -137,7 +143,7 @@ def read_upload(context: Context) -> Upload:
     """
     segments = paths.split(context.request.path)
     collection = _target(context, segments)
-    existing = find_object(context.txn, collection.binding.collection.id, segments[2])
+    existing = collection.view.find(context.txn, segments[2])
     return read_object(context, collection, uid=existing.uid if existing else "")
 
 
@@ -192,7 +198,10 @@ def _target(context: Context, segments: tuple[str, ...]) -> CollectionResource:
         raise Conflict(f"{error} Make it first.") from error
     if len(segments) > 3:
         raise Conflict("Objects are stored in a collection itself, not in folders below it.")
-    if not may_write(collection.binding):
+    if collection.where is Where.NOTIFICATIONS:
+        raise NeedPrivileges("The server alone puts notifications here.")
+    # Who only reads a calendar has alarms of their own in it all the same.
+    if not may_write(collection.binding) and not collection.view.viewer:
         raise NeedPrivileges("You may not change this collection.")
     return collection
 
@@ -205,7 +214,8 @@ def put(context: Context) -> Response:
     upload = context.prepared
     assert isinstance(upload, Upload)
     collection = lock_collection(context.txn, resource.binding.collection.id)
-    existing = find_object(context.txn, collection.id, segments[2])
+    view, name = resource.view, segments[2]
+    existing = view.find(context.txn, name)
     try:
         conditions.check(
             context.request,
@@ -215,29 +225,35 @@ def put(context: Context) -> Response:
     except PreconditionFailed:
         if existing is None or not prefers(context.request, "representation"):
             raise
-        return _represented(context, resource, segments[2], status=412)
+        return _represented(context, resource, name, status=412)
     try:
-        if existing and existing.uid != upload.facts.uid:
-            raise UidConflict(existing.uid, existing=segments[2])
-        more = len(upload.content) - (existing.size if existing else 0)
-        quota.check(context, collection.owner, more=more)
-        stored = put_object(context.txn, collection.id, segments[2], upload=upload, now=context.now)
+        planned = writing.plan(context.txn, view, name, upload, now=context.now)
+        quota.check(context, collection.owner, more=planned.grown)
+        stored = writing.carry_out(context.txn, view, name, planned, now=context.now)
     except UidConflict as error:
-        card = collection.kind is Kind.ADDRESSBOOK
-        raise failures.uid_conflict(
-            error, base=context.request.base, collection=segments[:2], card=card
-        ) from error
+        raise uid_conflict(context, resource, error) from error
     for repair in upload.repairs:
         log.warning("repaired %s: %s", context.request.path, repair)
     if prefers(context.request, "representation"):
-        return _represented(context, resource, segments[2], status=200 if existing else 201)
-    headers = {} if upload.repairs else {"ETag": stored.etag}
-    return Response(204 if existing else 201, headers)
+        return _represented(context, resource, name, status=200 if existing else 201)
+    # RFC 4791 5.3.4: a tag only for what GET returns just as it was sent.
+    as_sent = not upload.repairs and stored.content == upload.content
+    return Response(204 if existing else 201, {"ETag": stored.etag} if as_sent else {})
+
+
+def uid_conflict(context: Context, resource: CollectionResource, error: UidConflict) -> Conflict:
+    """The conflict with the href of the object that has the UID, where the user may know of it."""
+    card = resource.where is Where.ADDRESSBOOK
+    if resource.view.find(context.txn, error.existing) is None:
+        namespace = CARDDAV if card else CALDAV
+        return Conflict("The UID is in use in this collection.", condition=namespace + "no-uid-conflict")
+    place = (resource.home, resource.binding.name)
+    return failures.uid_conflict(error, base=context.request.base, collection=place, card=card)
 
 
 def _represented(context: Context, resource: CollectionResource, name: str, *, status: int) -> Response:
     """What is stored now, as ``Prefer: return=representation`` asks (RFC 8144 2.2, 3.2)."""
-    stored = find_object(context.txn, resource.binding.collection.id, name, content=True)
+    stored = resource.view.find(context.txn, name, content=True)
     assert stored is not None
     assert stored.content is not None
     headers = {
@@ -249,21 +265,25 @@ def _represented(context: Context, resource: CollectionResource, name: str, *, s
     return Response(status, headers, stored.content)
 
 
-@feature.method("DELETE", on=Where.COLLECTION | Where.OBJECT, writes=True)
+@feature.method("DELETE", on=Where.COLLECTION | Where.STORED, writes=True)
 def delete(context: Context) -> Response:
-    """RFC 4918 9.6: an object, or a collection with all that is in it."""
+    """RFC 4918 9.6: an object, or a collection with all that is in it.
+
+    A share is left; the data is its owner's (apple-caldav-sharing.txt 5.4.2).
+    """
     resource = target(context)
     assert isinstance(resource, CollectionResource | ObjectResource)
     parent = resource if isinstance(resource, CollectionResource) else resource.parent
-    if not may_write(parent.binding):
-        raise NeedPrivileges("You may not change this collection.")
     collection = lock_collection(context.txn, parent.binding.collection.id)
     if isinstance(resource, ObjectResource):
         conditions.check(context.request, resource.stored.etag, modified=resource.stored.modified)
-        remove_object(context.txn, collection.id, resource.stored.name, now=context.now)
+        writing.remove(context.txn, parent.view, resource.stored.name, now=context.now)
+        return Response(204)
+    conditions.check(context.request, collection_etag(resource), modified=collection.modified)
+    if resource.access is Access.OWNER:
+        shares.delete(context.txn, collection.id, by=context.by)
+    elif resource.own:
+        shares.decline(context.txn, context.user, collection.id, by=context.by)
     else:
-        conditions.check(
-            context.request, collection_etag(resource), modified=resource.binding.collection.modified
-        )
-        delete_collection(context.txn, collection.id)
+        raise NeedPrivileges("You may not delete the calendars of those for whom you act.")
     return Response(204)

@@ -10,6 +10,8 @@ from tagwerk.collation import UNICODE, MatchType, TextMatch
 from tagwerk.dav import xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer, limited, response_for, wanted
+from tagwerk.dav.notifications import parts_of
+from tagwerk.dav.proxies import proxy_memberships
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -19,15 +21,20 @@ from tagwerk.dav.resources import (
     Resource,
     Where,
     collections_in,
-    may_look_up,
+    knows,
+    proxy_groups,
     target,
 )
+from tagwerk.dav.sharing import visible_shares
 from tagwerk.dav.sync import limit_of
 from tagwerk.errors import CALDAV, DAV, InvalidXml
-from tagwerk.model import Principal
-from tagwerk.store.principals import groups_of, members_of, principal_by_id, principals
+from tagwerk.model import EVERYBODY, Principal
+from tagwerk.store.principals import delegators_of, groups_of, members_of, principals
 
-feature = Feature("RFC 3744 principals", tokens=("access-control",))
+feature = Feature(
+    "RFC 3744 principals",
+    tokens=("access-control", "calendarserver-principal-property-search", "calendarserver-principal-search"),
+)
 
 _CS = "{http://calendarserver.org/ns/}"
 _SEARCH_PARTS = {
@@ -88,7 +95,7 @@ def group_member_set(context: Context, resource: Resource) -> str | None:
     if not isinstance(resource, Home):
         return None
     found = members_of(context.txn, resource.principal.id)
-    return "".join(xml.href(context.href(who.name, collection=True)) for who in found)
+    return "".join(xml.href(context.href(who.name, collection=True)) for who in found if knows(context, who))
 
 
 @feature.live_property("{DAV:}group-membership", on=Where.ANYBODY)
@@ -97,7 +104,40 @@ def group_membership(context: Context, resource: Resource) -> str | None:
     if not isinstance(resource, Home):
         return None
     found = groups_of(context.txn, resource.principal.id)
-    return "".join(xml.href(context.href(who.name, collection=True)) for who in found)
+    own = resource.principal.id == context.user.id
+    hrefs = [context.href(who.name, collection=True) for who in found if own or knows(context, who)]
+    if own:
+        hrefs += proxy_memberships(context)
+    return "".join(map(xml.href, hrefs))
+
+
+@feature.live_property(_CS + "first-name", on=Where.ANYBODY)
+def first_name(context: Context, resource: Resource) -> str | None:
+    """The first names of a person who has a last name too, for the person pickers of Apple's clients."""
+    return _name_of(resource, "first-name")
+
+
+@feature.live_property(_CS + "last-name", on=Where.ANYBODY)
+def last_name(context: Context, resource: Resource) -> str | None:
+    """The last name of a person who has a first name too."""
+    return _name_of(resource, "last-name")
+
+
+def _name_of(resource: Resource, part: str) -> str | None:
+    if not isinstance(resource, Home):
+        return None
+    found = parts_of(resource.principal.display_name, resource.principal.kind).get(part)
+    return xml.escape(found) if found else None
+
+
+@feature.live_property(_CS + "record-type", on=Where.ANYBODY)
+def record_type(context: Context, resource: Resource) -> str | None:
+    """What person pickers show beside a name: a person, a group, a room, or something else."""
+    if not isinstance(resource, Home):
+        return None
+    return {"group": "groups", "room": "locations", "resource": "resources"}.get(
+        resource.principal.kind, "users"
+    )
 
 
 @feature.report("{DAV:}principal-search-property-set", on=Where.ROOT | Where.ANYBODY)
@@ -127,8 +167,7 @@ def principal_property_search(context: Context, resource: Resource, root: Elemen
     found = (
         response_for(context, _shown_home(context, who), asked)
         for who in principals(context.txn)
-        if (who.id == context.user.id or may_look_up(context, who))
-        and (not conditions or every(condition(who) for condition in conditions))
+        if knows(context, who) and (not conditions or every(condition(who) for condition in conditions))
     )
     return answer(limited(found, resource.href, most=context.settings.dav.max_results))
 
@@ -164,6 +203,8 @@ def calendarserver_principal_search(context: Context, resource: Resource, root: 
         raise InvalidXml("A calendarserver-principal-search holds a search-token.")
     kinds = {
         "attendee": ("person", "group", "room", "resource"),
+        "user": ("person",),
+        "group": ("group",),
         "location": ("room",),
         "resource": ("resource",),
     }
@@ -173,7 +214,7 @@ def calendarserver_principal_search(context: Context, resource: Resource, root: 
         response_for(context, _shown_home(context, who), asked)
         for who in principals(context.txn)
         if who.kind in allowed
-        and (who.id == context.user.id or may_look_up(context, who))
+        and knows(context, who)
         and all(
             any(word.holds_for(text) for text in (who.name, who.display_name, *who.addresses))
             for word in words
@@ -188,13 +229,18 @@ def principal_match(context: Context, resource: Resource, root: Element) -> Resp
     """RFC 3744 9.3: below this resource, what is the user's, or is the user."""
     asked = wanted(context.request, root)
     if root.find("{DAV:}self") is not None:
-        homes = [_shown_home(context, context.user)] if resource.where in Where.ROOT | Where.HOME else []
-        homes += [
-            _shown_home(context, who)
-            for who in groups_of(context.txn, context.user.id)
-            if resource.where is Where.ROOT
-        ]
-        return answer(response_for(context, home, asked) for home in homes)
+        found: list[Resource] = []
+        if resource.where in Where.ROOT | Where.HOME:
+            found.append(_shown_home(context, context.user))
+        if resource.where is Where.ROOT:
+            found += [_shown_home(context, who) for who in groups_of(context.txn, context.user.id)]
+            found += [
+                group
+                for who, access in delegators_of(context.txn, context.user.id)
+                for group in proxy_groups(context, Home("", who))
+                if group.access is access
+            ]
+        return answer(response_for(context, one, asked) for one in found)
     named = [child.tag for child in root.iterfind("{DAV:}principal-property/*")]
     if not named:
         raise InvalidXml("A principal-match holds self, or principal-property with a property in it.")
@@ -225,12 +271,12 @@ def acl_principal_prop_set(context: Context, resource: Resource, root: Element) 
     """RFC 3744 9.2: the properties of everybody whom the ACL of a resource names."""
     asked = wanted(context.request, root)
     target(context)
-    owner: Principal | None = None
+    found: list[Principal | None] = []
     if isinstance(resource, Home):
-        owner = resource.principal
-    elif isinstance(resource, CollectionResource):
-        owner = principal_by_id(context.txn, resource.binding.collection.owner)
-    elif isinstance(resource, ObjectResource):
-        owner = principal_by_id(context.txn, resource.parent.binding.collection.owner)
-    found = [owner] if owner else []
-    return answer(response_for(context, _shown_home(context, who), asked) for who in found)
+        found = [resource.principal]
+    elif isinstance(resource, CollectionResource | ObjectResource):
+        parent = resource.parent if isinstance(resource, ObjectResource) else resource
+        found = [context.principal(parent.binding.collection.owner)]
+        given = [share.grantee for share in visible_shares(context, parent) if share.grantee != EVERYBODY]
+        found += [context.principal(one) for one in given]
+    return answer(response_for(context, _shown_home(context, who), asked) for who in found if who is not None)

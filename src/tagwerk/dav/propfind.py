@@ -16,15 +16,15 @@ from tagwerk.dav.resources import (
     Root,
     Where,
     collections_in,
+    proxy_groups,
     target,
 )
 from tagwerk.errors import DAV, InvalidRequest, InvalidXml, Refused
-from tagwerk.store.objects import etags, objects
 
 feature = Feature("RFC 4918 PROPFIND")
 
 
-@feature.method("PROPFIND", on=Where.ANY | Where.PRINCIPAL)
+@feature.method("PROPFIND", on=Where.EVERYTHING)
 def propfind(context: Context) -> Response:
     """The properties of a resource, and with Depth 1 of what is in it."""
     request = context.request
@@ -51,7 +51,7 @@ def depth(context: Context, resource: Resource) -> str:
     """
     value = context.request.header("depth", "1").strip().lower()
     if value == "infinity":
-        if resource.where in Where.ROOT | Where.HOME:
+        if resource.where in Where.ROOT | Where.HOMES:
             raise Refused(
                 "Depth infinity is not served here; ask with Depth 1, collection by collection.",
                 condition=DAV + "propfind-finite-depth",
@@ -70,15 +70,18 @@ def _responses(context: Context, resource: Resource, asked: Wanted, *, deep: boo
         yield response_for(
             context, Home(context.href(context.user.name, collection=True), context.user), asked
         )
-    elif isinstance(resource, Home) and resource.where is Where.HOME:
-        for collection in collections_in(context, resource):
+    elif isinstance(resource, Home) and resource.where in Where.HOMES:
+        collections = collections_in(context, resource, notifications=True)
+        context.read_collection_properties(collections)
+        for collection in collections:
             yield response_for(context, collection, asked)
+        for group in proxy_groups(context, resource):
+            yield response_for(context, group, asked)
     elif isinstance(resource, CollectionResource):
-        found = resource.binding.collection.id
         writer = ObjectWriter(context, resource, asked)
         if writer.needs_only_etag:
-            for name, etag in etags(context.txn, found):
+            for name, etag in resource.view.etags(context.txn):
                 yield writer.etag_response(name, etag)
         else:
-            for stored in objects(context.txn, found, content=writer.needs_content):
+            for stored in resource.view.objects(context.txn, content=writer.needs_content):
                 yield writer.response(stored)

@@ -13,14 +13,18 @@ from tagwerk.dav.resources import (
     Context,
     Home,
     ObjectResource,
+    ProxyGroup,
     Resource,
     Where,
-    may_write,
     target,
 )
+from tagwerk.dav.sharees import principal_of
 from tagwerk.dav.timezones import agreeing
-from tagwerk.errors import DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
-from tagwerk.store.collections import lock_collection, next_modseq
+from tagwerk.dav.webdav import DISPLAYNAME
+from tagwerk.errors import CALDAV, CARDDAV, DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
+from tagwerk.model import NO_BINDING, Access
+from tagwerk.sharing.delegation import set_delegates
+from tagwerk.store.collections import lock_collection, next_modseq, next_personal_modseq
 from tagwerk.store.properties import (
     collection_properties_size,
     principal_properties_size,
@@ -36,16 +40,20 @@ MAX_VALUE = 256 * 1024
 MAX_VALUES = 8 * 1024 * 1024
 """Characters that all properties of a collection and its objects may hold, or those of a principal."""
 
+MEMBERS = DAV + "group-member-set"
+
 PROTECTED = DAV + "cannot-modify-protected-property"
 
 
-@feature.method("PROPPATCH", on=Where.ANY ^ Where.ROOT, writes=True)
+@feature.method("PROPPATCH", on=(Where.ANY ^ Where.ROOT) | Where.PROXY, writes=True)
 def proppatch(context: Context) -> Response:
     """Set and remove properties in the order of the request."""
     root = xml.parse(context.request.body)
     if root.tag != "{DAV:}propertyupdate":
         raise InvalidXml(f"The body of PROPPATCH is DAV:propertyupdate, not {root.tag}.")
     resource = target(context)
+    if isinstance(resource, ProxyGroup):
+        return _members(context, resource, root)
     changes, failures = evaluate(context, resource, root)
     if failures:
         stats = failed_propstats(list(changes), failures)
@@ -57,6 +65,32 @@ def proppatch(context: Context) -> Response:
     done = "".join(xml.tags(name)[2] for name in changes)
     stat = f"<D:propstat><D:prop>{done}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
     return answer(iter([f"<D:response>{xml.href(resource.href)}{stat}</D:response>\n"]))
+
+
+def _members(context: Context, group: ProxyGroup, root: Element) -> Response:
+    """apple-caldav-proxy.txt 5.2: somebody says who acts for them, by ``group-member-set``."""
+    if group.owner.id != context.user.id:
+        raise NeedPrivileges("You may not say who acts for somebody else.")
+    nodes = [
+        node for part in root.iterfind("{DAV:}set") for prop in part.iterfind("{DAV:}prop") for node in prop
+    ]
+    removed = [node.tag for part in root.iterfind("{DAV:}remove") for node in part.iterfind("{DAV:}prop/*")]
+    tags = [*(node.tag for node in nodes), *removed]
+    wrong = [tag for tag in tags if tag != MEMBERS]
+    if wrong or len(tags) != 1:
+        refused = {tag: Refused(f"{tag} cannot be set here.", condition=PROTECTED) for tag in wrong}
+        if not refused:
+            raise InvalidXml("The request sets group-member-set once.")
+        stats = failed_propstats([tag for tag in tags if tag == MEMBERS], refused)
+        return answer(iter([f"<D:response>{xml.href(group.href)}{stats}</D:response>\n"]))
+    hrefs = [(href.text or "").strip() for node in nodes for href in node.iterfind("{DAV:}href")]
+    before = [who.id for who, _ in context.delegates(group.owner.id)]
+    members = [principal_of(context, href, also=before) for href in hrefs]
+    set_delegates(context.txn, context.user, group.access, members, by=context.by)
+    stat = (
+        "<D:propstat><D:prop><D:group-member-set/></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
+    )
+    return answer(iter([f"<D:response>{xml.href(group.href)}{stat}</D:response>\n"]))
 
 
 def evaluate(
@@ -108,6 +142,8 @@ def store(
 ) -> None:
     """Write what `evaluate` returned, with its languages, and move the collection's counter.
 
+    In a share everybody has properties of their own.
+
     Raises:
         NeedPrivileges: the user may not change the resource.
         InsufficientStorage: there would be more than `MAX_VALUES`.
@@ -120,17 +156,66 @@ def store(
         set_principal_properties(context.txn, resource.principal.id, changes)
         _check_size(principal_properties_size(context.txn, resource.principal.id))
         return
+    masked = False
     if isinstance(resource, ObjectResource):
-        binding, name = resource.parent.binding, resource.stored.name
+        parent, name = resource.parent, resource.stored.name
+        masked = parent.view.restricts(resource.stored.privacy)
     else:
         assert isinstance(resource, CollectionResource)
-        binding, name = resource.binding, ""
-    if not may_write(binding):
+        parent, name = resource, ""
+    own, common = _divided(parent, changes, of_object=bool(name), masked=masked)
+    collection = lock_collection(context.txn, parent.binding.collection.id)
+    for values, binding in ((common, NO_BINDING), (own, parent.binding.id)):
+        if values:
+            set_collection_properties(context.txn, collection.id, values, binding=binding, object_name=name)
+            _check_size(collection_properties_size(context.txn, collection.id, binding))
+    if common:
+        if parent.access is not Access.OWNER:
+            # A value of one's own would hide the new one.
+            set_collection_properties(
+                context.txn,
+                collection.id,
+                dict.fromkeys(common),
+                binding=parent.binding.id,
+                object_name=name,
+            )
+        next_modseq(context.txn, collection.id, now=context.now)
+    else:
+        next_personal_modseq(context.txn, collection.id)
+
+
+OF_THE_COLLECTION = (
+    DISPLAYNAME,
+    CALDAV + "calendar-description",
+    CALDAV + "calendar-timezone",
+    CALDAV + "calendar-timezone-id",
+    CARDDAV + "addressbook-description",
+)
+"""What somebody who manages a collection changes for everybody."""
+
+
+def _divided(
+    parent: CollectionResource, changes: dict[str, str | None], *, of_object: bool, masked: bool
+) -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """What is the user's own (apple-caldav-sharing.txt 5.5.3), and what counts for everybody.
+
+    Raises:
+        NeedPrivileges: the user has nothing of their own there and may not change the rest.
+    """
+    if parent.access is Access.OWNER:
+        return {}, changes
+    if not parent.own:
+        if of_object and parent.access.writes and not masked:
+            return {}, changes
         raise NeedPrivileges("You may not change the properties of this resource.")
-    lock_collection(context.txn, binding.collection.id)
-    set_collection_properties(context.txn, binding.collection.id, changes, object_name=name)
-    _check_size(collection_properties_size(context.txn, binding.collection.id))
-    next_modseq(context.txn, binding.collection.id, now=context.now)
+    if of_object or not parent.access.manages:
+        return changes, {}
+    common = {
+        name: value
+        for name, value in changes.items()
+        if name.removeprefix(xml.LANGUAGE_OF) in OF_THE_COLLECTION
+    }
+    return {name: value for name, value in changes.items() if name not in common}, common
 
 
 def _check_size(size: int) -> None:

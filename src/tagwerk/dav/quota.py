@@ -5,7 +5,7 @@ from __future__ import annotations
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
 from tagwerk.errors import DAV, InsufficientStorage
-from tagwerk.model import Principal, PrincipalId
+from tagwerk.model import Access, Principal, PrincipalId
 from tagwerk.store.principals import principal_by_id, used_bytes
 
 feature = Feature("RFC 4331", tokens=("quota",))
@@ -15,19 +15,19 @@ _HERE = Where.HOME | Where.COLLECTION
 
 @feature.live_property("{DAV:}quota-available-bytes", on=_HERE)
 def quota_available_bytes(context: Context, resource: Resource) -> str | None:
-    """RFC 4331 3: absent when there is no limit, never negative."""
+    """RFC 4331 3: absent when there is no limit, never negative; told to the owner alone."""
     owner = _owner(context, resource)
     limit = limit_of(context, owner) if owner else 0
     if owner is None or not limit:
         return None
-    return str(max(0, limit - used_bytes(context.txn, owner.id)))
+    return str(max(0, limit - context.used_bytes(owner.id)))
 
 
 @feature.live_property("{DAV:}quota-used-bytes", on=_HERE)
 def quota_used_bytes(context: Context, resource: Resource) -> str | None:
-    """RFC 4331 4: everything that the owner has, as that is what the limit is for."""
+    """RFC 4331 4: everything that the owner has, as that is what the limit is for; told to them alone."""
     owner = _owner(context, resource)
-    return str(used_bytes(context.txn, owner.id)) if owner else None
+    return str(context.used_bytes(owner.id)) if owner else None
 
 
 def limit_of(context: Context, owner: Principal) -> int:
@@ -54,4 +54,6 @@ def _owner(context: Context, resource: Resource) -> Principal | None:
     if isinstance(resource, Home):
         return resource.principal
     assert isinstance(resource, CollectionResource)
-    return principal_by_id(context.txn, resource.binding.collection.owner)
+    if resource.access is not Access.OWNER:
+        return None  # What it grows by may be in collections of which one knows nothing, or private.
+    return context.principal(resource.binding.collection.owner)

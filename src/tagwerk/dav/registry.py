@@ -46,6 +46,15 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """What a POST asks for, by the Clark name of the root element of its body."""
+
+    name: str
+    where: Where
+    handler: ReportHandler
+
+
+@dataclass(frozen=True, slots=True)
 class Property:
     """A live property.
 
@@ -69,6 +78,7 @@ class Feature:
         self.tokens = tokens
         self.methods: list[Method] = []
         self.reports: list[Report] = []
+        self.actions: list[Action] = []
         self.properties: list[Property] = []
 
     def method(
@@ -87,6 +97,15 @@ class Feature:
 
         def register(handler: ReportHandler) -> ReportHandler:
             self.reports.append(Report(name, on, handler))
+            return handler
+
+        return register
+
+    def action(self, name: str, *, on: Where) -> Callable[[ReportHandler], ReportHandler]:
+        """Register what a POST can ask for."""
+
+        def register(handler: ReportHandler) -> ReportHandler:
+            self.actions.append(Action(name, on, handler))
             return handler
 
         return register
@@ -112,6 +131,7 @@ class Registry:
         self._reports: dict[str, list[Report]] = {}
         for report in (report for feature in features for report in feature.reports):
             self._reports.setdefault(report.name, []).append(report)
+        self._actions = [action for feature in features for action in feature.actions]
         self._properties: dict[Where, dict[str, Property]] = {
             where: {p.name: p for feature in features for p in feature.properties if where in p.where}
             for where in Where
@@ -150,6 +170,10 @@ class Registry:
     def report(self, name: str, where: Where) -> Report | None:
         """The report called `name` of a kind of resource."""
         return next((report for report in self._reports.get(name, ()) if where in report.where), None)
+
+    def action(self, name: str, where: Where) -> ReportHandler | None:
+        """What a POST with the root element `name` does to a kind of resource."""
+        return next((one.handler for one in self._actions if one.name == name and where in one.where), None)
 
     def has_report(self, name: str) -> bool:
         """Whether any resource has a report called `name`."""

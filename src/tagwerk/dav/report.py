@@ -14,7 +14,7 @@ feature = Feature("RFC 3253 REPORT")
 _SUPPORTED = DAV + "supported-report"
 
 
-@feature.method("REPORT", on=Where.ANY | Where.PRINCIPAL)
+@feature.method("REPORT", on=Where.EVERYTHING)
 def report(context: Context) -> Response:
     """Hand the body to the report that its root element names."""
     root = xml.parse(context.request.body)
@@ -29,7 +29,7 @@ def report(context: Context) -> Response:
     return response
 
 
-@feature.live_property("{DAV:}supported-report-set", on=Where.ANY | Where.PRINCIPAL)
+@feature.live_property("{DAV:}supported-report-set", on=Where.EVERYTHING)
 def supported_report_set(context: Context, resource: Resource) -> str:
     """RFC 3253 3.1.5."""
     return "".join(

@@ -21,12 +21,12 @@ from tagwerk.dav.resources import CollectionResource, Context, Resource, Where
 from tagwerk.dav.transform import prepare_data
 from tagwerk.errors import DAV, InvalidRequest, InvalidXml
 from tagwerk.model import Changes
-from tagwerk.store.sync import changes_since, current_token, parse_token
+from tagwerk.store.sync import parse_token
 
 feature = Feature("RFC 6578", tokens=("sync-collection",))
 
 
-@feature.live_property("{DAV:}sync-token", on=Where.COLLECTION)
+@feature.live_property("{DAV:}sync-token", on=Where.SYNCED)
 def sync_token(context: Context, resource: Resource) -> str:
     """RFC 6578 4."""
     return token_of(resource)
@@ -35,19 +35,18 @@ def sync_token(context: Context, resource: Resource) -> str:
 def token_of(resource: Resource) -> str:
     """The token of a client that knows everything in a collection."""
     assert isinstance(resource, CollectionResource)
-    return str(current_token(resource.binding.collection))
+    return str(resource.view.token)
 
 
-@feature.report("{DAV:}sync-collection", on=Where.COLLECTION)
+@feature.report("{DAV:}sync-collection", on=Where.SYNCED)
 def sync_collection(context: Context, resource: Resource, root: Element) -> Response:
     """RFC 6578 3.2: what changed since the token, at most as many as the client and the server take."""
     assert isinstance(resource, CollectionResource)
     sync_level(root)
     check_depth(context)
     text = (root.findtext("{DAV:}sync-token") or "").strip()
-    changes = changes_since(
+    changes = resource.view.changes_since(
         context.txn,
-        resource.binding.collection,
         parse_token(text) if text else None,
         limit=limit_of(root, context.settings.dav.sync_page_size),
     )

@@ -9,8 +9,18 @@ from tagwerk.dav import xml
 from tagwerk.dav.conditions import http_date
 from tagwerk.dav.message import Response
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Home, ObjectResource, Resource, Where, where_is
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ObjectResource,
+    ProxyGroup,
+    Resource,
+    Where,
+    where_is,
+)
 from tagwerk.errors import Refused
+from tagwerk.model import Access
 
 feature = Feature("RFC 4918", tokens=("1", "3"))
 
@@ -19,25 +29,42 @@ MAX_TEXT = 64 * 1024
 """Characters that one property may hold."""
 
 
-@feature.method("OPTIONS", on=Where.ANY | Where.PRINCIPAL | Where.NEW)
+@feature.method("OPTIONS", on=Where.EVERYTHING | Where.NEW)
 def options(context: Context) -> Response:
     """RFC 4918 10.1: what is there; answered for a path without a resource, and for nobody, too."""
     allow = context.registry.allowed(where_is(context))
     return Response(200, {"Allow": ", ".join(allow), "DAV": ", ".join(context.registry.tokens)})
 
 
-@feature.live_property("{DAV:}resourcetype", on=Where.ANY | Where.PRINCIPAL, in_allprop=True)
+@feature.live_property("{DAV:}resourcetype", on=Where.EVERYTHING, in_allprop=True)
 def resourcetype(context: Context, resource: Resource) -> str:
     """RFC 4918 15.9, RFC 4791 4.2, RFC 6352 5.2, RFC 3744 4."""
     if resource.where is Where.ROOT:
         return "<D:collection/>"
     if resource.where in Where.ANYBODY:
         return "<D:collection/><D:principal/>"
-    if resource.where is Where.CALENDAR:
-        return "<D:collection/><C:calendar/>"
-    if resource.where is Where.ADDRESSBOOK:
-        return "<D:collection/><CR:addressbook/>"
+    if isinstance(resource, ProxyGroup):
+        kind = "read" if resource.access is Access.READ else "write"
+        return f"<D:principal/><CS:calendar-proxy-{kind}/>"
+    if isinstance(resource, CollectionResource):
+        return _COLLECTIONS[resource.where] + _shared(context, resource)
     return ""
+
+
+_COLLECTIONS = {
+    Where.CALENDAR: "<D:collection/><C:calendar/>",
+    Where.ADDRESSBOOK: "<D:collection/><CR:addressbook/>",
+    Where.NOTIFICATIONS: "<D:collection/><CS:notification/><CS:notifications/>",
+}
+
+
+def _shared(context: Context, resource: CollectionResource) -> str:
+    """apple-caldav-sharing.txt 5.2.1."""
+    if resource.where is Where.NOTIFICATIONS or not resource.own:
+        return ""
+    if resource.access is not Access.OWNER:
+        return "<CS:shared/>"
+    return "<CS:shared-owner/>" if context.shares(resource.binding.collection) else ""
 
 
 def plain_text(context: Context, node: Element) -> str:
@@ -50,7 +77,12 @@ def plain_text(context: Context, node: Element) -> str:
     return xml.escape(text)
 
 
-@feature.live_property(DISPLAYNAME, on=Where.CONTAINER | Where.PRINCIPAL, in_allprop=True, set=plain_text)
+@feature.live_property(
+    DISPLAYNAME,
+    on=Where.CONTAINER | Where.PRINCIPAL | Where.DELEGATED,
+    in_allprop=True,
+    set=plain_text,
+)
 def displayname(context: Context, resource: Resource) -> str | None:
     """RFC 4918 15.2; a collection without one shows its name."""
     if DISPLAYNAME in (values := context.dead_properties(resource)):
@@ -62,7 +94,16 @@ def displayname(context: Context, resource: Resource) -> str | None:
     return None
 
 
-@feature.live_property("{DAV:}getetag", on=Where.COLLECTION | Where.OBJECT, in_allprop=True)
+@feature.live_property(DISPLAYNAME, on=Where.PROXY | Where.NOTIFICATIONS, in_allprop=True)
+def name_of_what_is_made(context: Context, resource: Resource) -> str:
+    """RFC 4918 15.2, where the server chooses it."""
+    if isinstance(resource, ProxyGroup):
+        may = "read" if resource.access is Access.READ else "change"
+        return xml.escape(f"Who may {may} the calendars of {resource.owner.display_name}")
+    return "Notifications"
+
+
+@feature.live_property("{DAV:}getetag", on=Where.SYNCED | Where.STORED, in_allprop=True)
 def getetag(context: Context, resource: Resource) -> str | None:
     """RFC 4918 15.6; a collection's changes with everything in it."""
     if isinstance(resource, ObjectResource):
@@ -74,11 +115,14 @@ def getetag(context: Context, resource: Resource) -> str | None:
 
 def collection_etag(resource: CollectionResource) -> str:
     """The entity tag of a collection as a whole."""
-    collection = resource.binding.collection
-    return f'"{collection.epoch}-{collection.modseq}"'
+    return resource.view.etag
 
 
-CONTENT_TYPES = {"VCARD": "text/vcard; charset=utf-8"}
+CONTENT_TYPES = {
+    "VCARD": "text/vcard; charset=utf-8",
+    # apple-caldav-notifications.txt 4: they are XML documents.
+    "NOTIFICATION": xml.XML_TYPE,
+}
 
 
 def content_type(component: str) -> str:
@@ -86,7 +130,7 @@ def content_type(component: str) -> str:
     return CONTENT_TYPES.get(component) or f"text/calendar; charset=utf-8; component={component}"
 
 
-@feature.live_property("{DAV:}getcontenttype", on=Where.COLLECTION | Where.OBJECT, in_allprop=True)
+@feature.live_property("{DAV:}getcontenttype", on=Where.COLLECTION | Where.STORED, in_allprop=True)
 def getcontenttype(context: Context, resource: Resource) -> str:
     """RFC 4918 15.5."""
     if isinstance(resource, ObjectResource):
@@ -100,7 +144,7 @@ def getcontentlength(context: Context, resource: Resource) -> str | None:
     return str(resource.stored.size) if isinstance(resource, ObjectResource) else None
 
 
-@feature.live_property("{DAV:}getlastmodified", on=Where.COLLECTION | Where.OBJECT, in_allprop=True)
+@feature.live_property("{DAV:}getlastmodified", on=Where.SYNCED | Where.STORED, in_allprop=True)
 def getlastmodified(context: Context, resource: Resource) -> str | None:
     """RFC 4918 15.7."""
     if isinstance(resource, ObjectResource):
@@ -110,7 +154,7 @@ def getlastmodified(context: Context, resource: Resource) -> str | None:
     return None
 
 
-@feature.live_property("{DAV:}creationdate", on=Where.ANY ^ Where.ROOT, in_allprop=True)
+@feature.live_property("{DAV:}creationdate", on=(Where.ANY ^ Where.ROOT) | Where.TOLD, in_allprop=True)
 def creationdate(context: Context, resource: Resource) -> str | None:
     """RFC 4918 15.1."""
     if isinstance(resource, ObjectResource):
@@ -122,7 +166,7 @@ def creationdate(context: Context, resource: Resource) -> str | None:
     return None
 
 
-@feature.live_property("{DAV:}supported-method-set", on=Where.ANY | Where.PRINCIPAL)
+@feature.live_property("{DAV:}supported-method-set", on=Where.EVERYTHING)
 def supported_method_set(context: Context, resource: Resource) -> str:
     """RFC 3253 3.1.3."""
     return "".join(

@@ -28,6 +28,7 @@ from tagwerk.http import timezones
 from tagwerk.http.bodies import Body, read_body
 from tagwerk.http.compression import compressed, wants_gzip
 from tagwerk.settings import Settings
+from tagwerk.sharing.links import PATH
 from tagwerk.store import Engine
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,8 @@ class Frame(Protocol):
 FrameFactory = Callable[[Settings, Engine], Frame]
 
 
-def create(settings: Settings, frame: Frame) -> ASGIApp:
-    """The application around `frame`; it lives as long as the server."""
+def create(settings: Settings, frame: Frame, public: Frame) -> ASGIApp:
+    """The application around `frame`, and `public` for who need not log in; it lives as long as the server."""
 
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dav")
 
@@ -68,6 +69,8 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
 
     base = settings.server.base_path
     dav = DavApp(settings, frame, threads)
+    links = DavApp(settings, public, threads)
+    below_public = tuple(dict.fromkeys((f"/{PATH}/", f"{base}/{PATH}/")))
 
     async def well_known(_request: HttpRequest) -> HttpResponse:
         """RFC 6764 5: with and without credentials, for every method."""
@@ -87,7 +90,9 @@ def create(settings: Settings, frame: Frame) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Nearly every request is for DAV, and to look for a route costs as much as to answer some of them.
         path = scope.get("path", "")
-        if scope["type"] == "http" and "/.well-known/" not in path and "/-/" not in path:
+        if scope["type"] == "http" and path.startswith(below_public):
+            await links(scope, receive, send)
+        elif scope["type"] == "http" and "/.well-known/" not in path and "/-/" not in path:
             await dav(scope, receive, send)
         else:
             await others(scope, receive, send)

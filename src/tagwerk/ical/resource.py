@@ -17,6 +17,8 @@ from tagwerk.errors import CALDAV, InvalidCalendar
 from tagwerk.ical import identity
 from tagwerk.ical.facts import facts
 from tagwerk.ical.grammar import GRAMMAR, OBJECTS
+from tagwerk.ical.masking import privacy_of
+from tagwerk.ical.personal import has_personal
 from tagwerk.mending import BrokenText, Parsed
 from tagwerk.model import Facts, Upload
 
@@ -55,6 +57,8 @@ def read(
         uid=identity.uid(objects[0]),
         component=objects[0].name,
         search=searchtext.gather(calendar, skip=_NO_ZONES),
+        privacy=privacy_of(calendar),
+        alarms=has_personal(calendar),
     )
     return Upload(text.encode() if repairs else content, known, tuple(repairs))
 

@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 
-from tagwerk.model import Access, CollectionId, Kind
+from tagwerk.model import LEVELS, CollectionId, Kind, Status
 from tagwerk.store.engine import Row, Transaction
 from tagwerk.store.schema import SCHEMA, meta
 
 _PLACE = (
     " LEFT JOIN principal p ON p.id = c.owner_id"
-    " LEFT JOIN binding b ON b.collection_id = c.id AND b.principal_id = c.owner_id AND NOT b.removed"
+    " LEFT JOIN binding b ON b.collection_id = c.id AND b.principal_id = c.owner_id"
 )
 _NAMED = "COALESCE(p.name, '?'), COALESCE(b.name, '?')"
 
@@ -49,6 +49,8 @@ class StoredFacts:
     last: int
     floating: bool
     busy: int
+    privacy: int
+    alarms: bool
     search: str
     repairs: tuple[str, ...]
     content: bytes | None
@@ -71,8 +73,10 @@ def libraries() -> dict[str, str]:
 def counts(txn: Transaction) -> Counts:
     """How much the database holds."""
     row = txn.row(
-        "SELECT (SELECT COUNT(*) FROM principal), (SELECT COUNT(*) FROM collection),"
-        " (SELECT COUNT(*) FROM object WHERE NOT removed), (SELECT COUNT(*) FROM object WHERE removed)"
+        "SELECT (SELECT COUNT(*) FROM principal WHERE kind = 'person'),"
+        " (SELECT COUNT(*) FROM collection WHERE kind <> 'notifications'),"
+        " (SELECT COUNT(*) FROM object o JOIN collection c ON c.id = o.collection_id"
+        " WHERE NOT o.removed AND c.kind <> 'notifications'), (SELECT COUNT(*) FROM object WHERE removed)"
     )
     assert row is not None
     return Counts(*row)
@@ -82,13 +86,13 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
     """Every object, collection by collection, read as it is asked for."""
     rows = txn.stream(
         f"SELECT {_NAMED}, c.kind, o.name, o.uid, o.component, o.etag, o.size, o.first_instant, o.last_instant,"
-        " o.floating, o.busy, o.search, o.repairs, o.content, c.id"
+        " o.floating, o.busy, o.privacy, o.alarms, o.search, o.repairs, o.content, c.id"
         f" FROM collection c JOIN object o ON o.collection_id = c.id{_PLACE}"
-        " WHERE NOT o.removed ORDER BY c.id, o.modseq"
+        " WHERE NOT o.removed AND c.kind <> 'notifications' ORDER BY c.id, o.modseq"
     )
     for row in rows:
-        owner, collection, kind, name, uid, component, etag, size, first, last, floating, busy, *texts = row
-        search, repairs, content, collection_id = texts
+        owner, collection, kind, name, uid, component, etag, size, first, last, floating, busy, *rest = row
+        privacy, alarms, search, repairs, content, collection_id = rest
         yield StoredFacts(
             owner=owner,
             collection=collection,
@@ -102,6 +106,8 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
             last=last,
             floating=bool(floating),
             busy=busy,
+            privacy=privacy,
+            alarms=bool(alarms),
             search=search,
             repairs=tuple(repairs.split("\n")) if repairs else (),
             content=content,
@@ -120,9 +126,15 @@ def misfits(txn: Transaction) -> list[str]:
     wrong += _unknown(txn, "kind", f"SELECT c.kind, {_NAMED} FROM collection c{_PLACE}", list(Kind))
     wrong += _unknown(
         txn,
-        "access",
-        "SELECT b.access, p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id",
-        list(Access),
+        "access in a share",
+        f"SELECT s.access, {_NAMED} FROM share s JOIN collection c ON c.id = s.collection_id{_PLACE}",
+        list(LEVELS),
+    )
+    wrong += _unknown(
+        txn,
+        "status",
+        "SELECT b.status, p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id",
+        list(Status),
     )
     return wrong
 
@@ -183,8 +195,34 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "SELECT p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id"
-        " LEFT JOIN collection c ON c.id = b.collection_id WHERE NOT b.removed AND c.id IS NULL",
+        " LEFT JOIN collection c ON c.id = b.collection_id WHERE c.id IS NULL",
         "{0}/{1} leads to a collection that does not exist.",
+    ),
+    (
+        "SELECT p.name, b.name, b.status FROM binding b JOIN principal p ON p.id = b.principal_id"
+        " WHERE (b.name = '') = (b.status = 'accepted')",
+        "{0} has a place called '{1}' for something that is {2}.",
+    ),
+    (
+        f"SELECT {_NAMED}, s.grantee_id FROM share s JOIN collection c ON c.id = s.collection_id{_PLACE}"
+        " WHERE s.grantee_id <> 0 AND NOT EXISTS (SELECT 1 FROM principal g WHERE g.id = s.grantee_id)",
+        "{0}/{1} is shared with principal {2}, who does not exist.",
+    ),
+    (
+        f"SELECT {_NAMED}, g.name FROM binding x JOIN principal g ON g.id = x.principal_id"
+        f" JOIN collection c ON c.id = x.collection_id{_PLACE} WHERE x.principal_id <> c.owner_id"
+        " AND NOT EXISTS (SELECT 1 FROM share s WHERE s.collection_id = c.id)",
+        "{0}/{1} has a place in the home of {2}, but is shared with nobody.",
+    ),
+    (
+        f"SELECT {_NAMED}, r.object_name FROM personal r JOIN collection c ON c.id = r.collection_id{_PLACE}"
+        " WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.collection_id = c.id AND o.name = r.object_name"
+        " AND NOT o.removed)",
+        "{0}/{1}/{2} does not exist and somebody has something of their own in it.",
+    ),
+    (
+        f"SELECT {_NAMED}, c.shared_modseq, c.modseq FROM collection c{_PLACE} WHERE c.shared_modseq > c.modseq",
+        "{0}/{1} shows its owner change number {2}, but has counted to {3}.",
     ),
     (
         f"SELECT {_NAMED}, r.object_name, r.name FROM property r JOIN collection c ON c.id = r.collection_id{_PLACE}"

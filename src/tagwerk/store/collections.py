@@ -15,17 +15,24 @@ from tagwerk.model import (
     Kind,
     Modseq,
     PrincipalId,
+    Status,
 )
+from tagwerk.store.access import access_of, accesses_of
 from tagwerk.store.engine import Row, Transaction, new_id
 
 CALENDAR_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 """What a calendar holds where its creator did not say (RFC 4791 5.2.3)."""
 
-_BINDING = (
-    "SELECT b.id, b.principal_id, b.name, b.access, c.id, c.kind, c.owner_id, c.epoch, c.modseq,"
-    " c.min_modseq, c.components, c.created, c.modified, c.bytes"
-    " FROM binding b JOIN collection c ON c.id = b.collection_id"
+NOTIFICATIONS = "-notifications"
+"""The name of the collection in which the server tells somebody what happened."""
+
+COLUMNS = (
+    "c.id, c.kind, c.owner_id, c.epoch, c.modseq, c.min_modseq, c.components, c.created, c.modified, c.bytes,"
+    " c.shared_modseq"
 )
+"""Of `collection c`, what `collection_of` reads."""
+
+_BINDING = f"SELECT b.id, b.principal_id, b.name, {COLUMNS} FROM binding b JOIN collection c ON c.id = b.collection_id"
 
 
 def create_collection(
@@ -45,24 +52,45 @@ def create_collection(
     Raises:
         Conflict: the home has something of that name.
     """
-    if find_binding_of(txn, owner, name) is not None:
+    if is_taken(txn, owner, name):
         raise Conflict(f"There is a collection {name!r} already.")
     if kind is Kind.CALENDAR and not components:
         components = CALENDAR_COMPONENTS
     collection = Collection(
-        CollectionId(new_id()), kind, owner, new_epoch(), Modseq(1), Modseq(0), components, now, now
+        CollectionId(new_id()),
+        kind,
+        owner,
+        new_epoch(),
+        Modseq(1),
+        Modseq(0),
+        components,
+        now,
+        now,
+        0,
+        Modseq(1),
     )
     txn.execute(
         "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified,"
-        " bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        (collection.id, kind.value, owner, collection.epoch, 1, 0, ",".join(components), now, now),
+        " bytes, shared_modseq) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, 1)",
+        (collection.id, kind.value, owner, collection.epoch, ",".join(components), now, now),
     )
-    txn.execute("DELETE FROM binding WHERE principal_id = ? AND name = ? AND removed", (owner, name))
-    binding = Binding(BindingId(new_id()), owner, name, Access.OWNER, collection)
+    return Binding(
+        bind(txn, owner, collection.id, name=name, status=Status.ACCEPTED, now=now),
+        owner,
+        name,
+        Access.OWNER,
+        collection,
+    )
+
+
+def bind(
+    txn: Transaction, principal: PrincipalId, collection: CollectionId, *, name: str, status: Status, now: int
+) -> BindingId:
+    """Give a collection a place in somebody's home; `name` is empty unless it is accepted, and free."""
+    binding = BindingId(new_id())
     txn.execute(
-        "INSERT INTO binding (id, principal_id, name, collection_id, access, status, created, removed)"
-        " VALUES (?, ?, ?, ?, ?, 'accepted', ?, ?)",
-        (binding.id, owner, name, collection.id, Access.OWNER.value, now, False),
+        "INSERT INTO binding (id, principal_id, collection_id, name, status, created) VALUES (?, ?, ?, ?, ?, ?)",
+        (binding, principal, collection, name, status.value, now),
     )
     return binding
 
@@ -71,24 +99,90 @@ def find_binding(txn: Transaction, principal: str, name: str) -> Binding | None:
     """What the principal called `principal` sees as `name`."""
     row = txn.row(
         _BINDING
-        + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND NOT b.removed",
+        + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND b.status = 'accepted'",
         (principal, name),
     )
-    return None if row is None else _binding(row)
+    return None if row is None else _seen(txn, row)
 
 
 def find_binding_of(txn: Transaction, principal: PrincipalId, name: str) -> Binding | None:
     """What `principal` sees as `name`."""
-    row = txn.row(_BINDING + " WHERE b.principal_id = ? AND b.name = ? AND NOT b.removed", (principal, name))
-    return None if row is None else _binding(row)
-
-
-def bindings_of(txn: Transaction, principal: PrincipalId) -> list[Binding]:
-    """Everything in the principal's home, oldest first."""
-    rows = txn.rows(
-        _BINDING + " WHERE b.principal_id = ? AND NOT b.removed ORDER BY b.created, b.name", (principal,)
+    row = txn.row(
+        _BINDING + " WHERE b.principal_id = ? AND b.name = ? AND b.status = 'accepted'", (principal, name)
     )
-    return [_binding(row) for row in rows]
+    return None if row is None else _seen(txn, row)
+
+
+def is_taken(txn: Transaction, principal: PrincipalId, name: str) -> bool:
+    """Whether a home has something of that name, be it something that is not seen at the moment."""
+    return (
+        txn.row(
+            "SELECT 1 FROM binding WHERE principal_id = ? AND name = ? AND status = 'accepted'",
+            (principal, name),
+        )
+        is not None
+    )
+
+
+def binding_to(txn: Transaction, principal: PrincipalId, collection: CollectionId) -> Binding | None:
+    """Where `principal` sees `collection`."""
+    row = txn.row(
+        _BINDING + " WHERE b.collection_id = ? AND b.principal_id = ? AND b.status = 'accepted'",
+        (collection, principal),
+    )
+    return None if row is None else _seen(txn, row)
+
+
+def bindings_of(txn: Transaction, principal: PrincipalId, *, notifications: bool = False) -> list[Binding]:
+    """The calendars and address books in the principal's home, their own and others', oldest first.
+
+    With `notifications` the collection of these as well, last.
+    """
+    rows = list(
+        txn.rows(
+            _BINDING + " WHERE b.principal_id = ? AND b.status = 'accepted' ORDER BY b.created, b.name",
+            (principal,),
+        )
+    )
+    given: dict[CollectionId, Access] = {}
+    if any(row[_OWNER] != principal for row in rows):
+        given = accesses_of(txn, principal)
+    found: list[Binding] = []
+    told: list[Binding] = []
+    for row in rows:
+        access = Access.OWNER if row[_OWNER] == principal else given.get(row[3])
+        if access is None:
+            continue
+        binding = _binding(row, access)
+        (told if binding.collection.kind is Kind.NOTIFICATIONS else found).append(binding)
+    return [*found, *told] if notifications else found
+
+
+def collections_of(txn: Transaction, owner: PrincipalId) -> list[Binding]:
+    """The calendars and address books that a principal owns, where they have them themselves."""
+    rows = txn.rows(
+        _BINDING + " WHERE b.principal_id = ? AND c.owner_id = ? AND c.kind <> 'notifications'"
+        " ORDER BY b.created, b.name",
+        (owner, owner),
+    )
+    return [_binding(row, Access.OWNER) for row in rows]
+
+
+def owners_bindings(txn: Transaction, principal: PrincipalId) -> list[Binding]:
+    """Where the owners of everything in a principal's home have it themselves."""
+    rows = txn.rows(
+        f"SELECT o.id, o.principal_id, o.name, {COLUMNS} FROM binding b JOIN collection c ON c.id = b.collection_id"
+        " JOIN binding o ON o.collection_id = c.id AND o.principal_id = c.owner_id"
+        " WHERE b.principal_id = ? AND b.status = 'accepted'",
+        (principal,),
+    )
+    return [_binding(row, Access.OWNER) for row in rows]
+
+
+def _seen(txn: Transaction, row: Row) -> Binding | None:
+    """A binding with what its principal may do now; None where that is nothing."""
+    access = Access.OWNER if row[_OWNER] == row[1] else access_of(txn, row[3], row[1])
+    return None if access is None else _binding(row, access)
 
 
 def lock_places(txn: Transaction, places: Iterable[tuple[str, ...]]) -> None:
@@ -103,7 +197,7 @@ def lock_places(txn: Transaction, places: Iterable[tuple[str, ...]]) -> None:
         return
     named = " OR ".join(["(p.name = ? AND b.name = ?)"] * len(wanted))
     txn.execute(
-        "SELECT c.id FROM principal p JOIN binding b ON b.principal_id = p.id AND NOT b.removed"
+        "SELECT c.id FROM principal p JOIN binding b ON b.principal_id = p.id AND b.status = 'accepted'"
         f" JOIN collection c ON c.id = b.collection_id WHERE {named} ORDER BY c.id{txn.for_update} OF c",
         [part for place in wanted for part in place],
     )
@@ -115,14 +209,16 @@ def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
     Raises:
         NotFound: it was deleted in the meantime.
     """
-    row = txn.row(
-        "SELECT id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified, bytes"
-        " FROM collection WHERE id = ?" + txn.for_update,
-        (collection,),
-    )
+    row = txn.row(f"SELECT {COLUMNS} FROM collection c WHERE c.id = ?{txn.for_update}", (collection,))
     if row is None:
         raise NotFound("The collection is gone.")
-    return _collection(row)
+    return collection_of(row)
+
+
+def find_collection(txn: Transaction, collection: CollectionId) -> Collection | None:
+    """The collection with this id."""
+    row = txn.row(f"SELECT {COLUMNS} FROM collection c WHERE c.id = ?", (collection,))
+    return None if row is None else collection_of(row)
 
 
 def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0) -> Modseq:
@@ -132,7 +228,8 @@ def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: 
     become visible in the order in which they were taken.
     """
     row = txn.row(
-        "UPDATE collection SET modseq = modseq + 1, modified = ?, bytes = bytes + ? WHERE id = ? RETURNING modseq",
+        "UPDATE collection SET modseq = modseq + 1, shared_modseq = modseq + 1, modified = ?, bytes = bytes + ?"
+        " WHERE id = ? RETURNING modseq",
         (now, grown, collection),
     )
     if row is None:
@@ -141,9 +238,17 @@ def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: 
     return Modseq(row[0])
 
 
+def next_personal_modseq(txn: Transaction, collection: CollectionId) -> Modseq:
+    """Take the next value for a change that only one person sees; the others' tokens stay as they are."""
+    row = txn.row("UPDATE collection SET modseq = modseq + 1 WHERE id = ? RETURNING modseq", (collection,))
+    if row is None:
+        raise NotFound("The collection is gone.")
+    txn.changed(collection, Modseq(row[0]))
+    return Modseq(row[0])
+
+
 def delete_collection(txn: Transaction, collection: CollectionId) -> None:
-    """Delete a collection with its objects; every home keeps the name of its binding as removed."""
-    txn.execute("UPDATE binding SET removed = ? WHERE collection_id = ? AND NOT removed", (True, collection))
+    """Delete a collection with its objects, its shares, and its place in every home."""
     txn.execute("DELETE FROM object WHERE collection_id = ?", (collection,))
     if not txn.execute("DELETE FROM collection WHERE id = ?", (collection,)):
         raise NotFound("The collection is gone.")
@@ -156,22 +261,28 @@ def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:
     Raises:
         Conflict: the home has something of that name.
     """
-    if find_binding_of(txn, binding.principal, name) is not None:
+    if is_taken(txn, binding.principal, name):
         raise Conflict(f"There is a collection {name!r} already.")
     txn.execute("UPDATE binding SET name = ? WHERE id = ?", (name, binding.id))
 
 
 def copy_collection(
-    txn: Transaction, binding: Binding, *, name: str, now: int, with_objects: bool = True
+    txn: Transaction,
+    binding: Binding,
+    *,
+    name: str,
+    now: int,
+    owner: PrincipalId | None = None,
+    with_objects: bool = True,
 ) -> Binding:
-    """Make a collection like another one in the same home, with its properties and, if asked, its objects.
+    """Make a collection of `owner`'s like another one, with its properties and, if asked, its objects.
 
     Raises:
         Conflict: the home has something of that name.
     """
     source = binding.collection
     made = create_collection(
-        txn, binding.principal, name=name, kind=source.kind, now=now, components=source.components
+        txn, owner or binding.principal, name=name, kind=source.kind, now=now, components=source.components
     )
     txn.execute(
         "INSERT INTO property (collection_id, binding_id, object_name, name, value)"
@@ -181,17 +292,19 @@ def copy_collection(
     )
     if with_objects:
         # Numbered afresh, in the order of the source, without its tombstones.
-        txn.execute(
-            "INSERT INTO object SELECT ?, name, uid, component, etag, size,"
-            " 1 + ROW_NUMBER() OVER (ORDER BY modseq), 1 + ROW_NUMBER() OVER (ORDER BY modseq), removed,"
-            " created, ?, first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans,"
-            " search, content FROM object WHERE collection_id = ? AND NOT removed",
+        count = txn.execute(
+            "INSERT INTO object (collection_id, name, uid, component, etag, size, modseq, created_modseq,"
+            " hidden_modseq, removed, privacy, alarms, created, modified, first_instant, last_instant, floating, busy,"
+            " spans_from, spans_until, repairs, spans, search, content)"
+            " SELECT ?, name, uid, component, etag, size, 1 + ROW_NUMBER() OVER (ORDER BY modseq),"
+            " 1 + ROW_NUMBER() OVER (ORDER BY modseq), 0, removed, privacy, alarms, created, ?, first_instant,"
+            " last_instant, floating, busy, spans_from, spans_until, repairs, spans, search, content"
+            " FROM object WHERE collection_id = ? AND NOT removed",
             (made.collection.id, now, source.id),
         )
         txn.execute(
-            "UPDATE collection SET bytes = ?,"
-            " modseq = 1 + (SELECT COUNT(*) FROM object WHERE collection_id = ?) WHERE id = ?",
-            (source.bytes, made.collection.id, made.collection.id),
+            "UPDATE collection SET bytes = ?, modseq = ?, shared_modseq = ? WHERE id = ?",
+            (source.bytes, count + 1, count + 1, made.collection.id),
         )
     return made
 
@@ -206,11 +319,16 @@ def new_epoch() -> str:
     return secrets.token_hex(8)
 
 
-def _binding(row: Row) -> Binding:
-    return Binding(BindingId(row[0]), PrincipalId(row[1]), row[2], Access(row[3]), _collection(row[4:]))
+_OWNER = 5
+"""Where a row of `_BINDING` has the owner."""
 
 
-def _collection(row: Row) -> Collection:
+def _binding(row: Row, access: Access) -> Binding:
+    return Binding(BindingId(row[0]), PrincipalId(row[1]), row[2], access, collection_of(row[3:]))
+
+
+def collection_of(row: Row) -> Collection:
+    """A row of `COLUMNS`."""
     return Collection(
         CollectionId(row[0]),
         Kind(row[1]),
@@ -222,4 +340,5 @@ def _collection(row: Row) -> Collection:
         row[7],
         row[8],
         row[9],
+        Modseq(row[10]),
     )

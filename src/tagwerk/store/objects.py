@@ -7,18 +7,19 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from tagwerk.errors import NotFound, UidConflict
-from tagwerk.model import CollectionId, Modseq, StoredObject, Upload
+from tagwerk.model import CollectionId, Modseq, Privacy, StoredObject, Upload
 from tagwerk.store.collections import next_modseq
 from tagwerk.store.engine import Row, Transaction
 
-_META = "name, uid, component, etag, size, modseq, created, modified"
+_META = "name, uid, component, etag, size, modseq, created, modified, privacy, alarms"
 _ROW = (
-    "collection_id, name, uid, component, etag, size, modseq, created_modseq, removed, created, modified,"
-    " first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans, search, content"
+    "collection_id, name, uid, component, etag, size, modseq, created_modseq, removed, privacy, alarms, created,"
+    " modified, first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans, search, content"
 )
 _SIZE = _ROW.split(", ").index("size")
 _ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
 _HOLDS = "search LIKE ? ESCAPE '\\'"
+_PRIVACY = tuple(Privacy)
 _BATCH = 500
 _MOST_CHOICES = 20
 _MOST_SEARCHED = 200
@@ -39,7 +40,19 @@ class Candidate(NamedTuple):
     last: int
     spans_from: int
     spans_until: int
+    privacy: int
+    alarms: bool
     spans: bytes | None
+
+
+class Content(NamedTuple):
+    """The bytes of an object, with what decides who sees which of them."""
+
+    name: str
+    etag: str
+    privacy: int
+    alarms: bool
+    content: bytes
 
 
 def etag_of(content: bytes) -> str:
@@ -85,6 +98,8 @@ def put_object(
             modseq,
             modseq,
             False,
+            int(facts.privacy),
+            facts.alarms,
             created,
             now,
             facts.first,
@@ -99,16 +114,34 @@ def put_object(
             upload.content,
         ),
     )
-    return StoredObject(name, facts.uid, facts.component, etag, len(upload.content), modseq, created, now)
+    return StoredObject(
+        name,
+        facts.uid,
+        facts.component,
+        etag,
+        len(upload.content),
+        modseq,
+        created,
+        now,
+        facts.privacy,
+        facts.alarms,
+    )
 
 
 def _write(txn: Transaction, values: tuple[object, ...]) -> None:
-    """Insert or replace a row; `values` are in the order of `_ROW`."""
+    """Insert or replace a row; `values` are in the order of `_ROW`.
+
+    What becomes private is hidden from then on; what always was, was never seen by
+    others, who need not be told when it goes.
+    """
     txn.execute(
-        f"INSERT INTO object ({_ROW}) VALUES ({_ROW_MARKS})"
+        f"INSERT INTO object ({_ROW}, hidden_modseq) VALUES ({_ROW_MARKS}, 0)"
         " ON CONFLICT (collection_id, name) DO UPDATE SET uid = excluded.uid, component = excluded.component,"
         " etag = excluded.etag, size = excluded.size, modseq = excluded.modseq,"
         " created_modseq = CASE WHEN object.removed THEN excluded.modseq ELSE object.created_modseq END,"
+        " hidden_modseq = CASE WHEN excluded.privacy < 2 THEN 0 WHEN object.privacy = 2 THEN object.hidden_modseq"
+        " WHEN object.removed THEN object.modseq ELSE excluded.modseq END,"
+        " privacy = excluded.privacy, alarms = excluded.alarms,"
         " removed = excluded.removed, created = excluded.created, modified = excluded.modified,"
         " first_instant = excluded.first_instant, last_instant = excluded.last_instant,"
         " floating = excluded.floating, busy = excluded.busy, spans_from = excluded.spans_from,"
@@ -144,6 +177,11 @@ def move_object(
     row = _row(txn, collection, name)
     # The copy of the properties needs the row of the source, the UID's index its absence.
     _copy_properties(txn, collection, name, to=to, as_name=as_name)
+    if to == collection:
+        txn.execute(
+            "UPDATE personal SET object_name = ? WHERE collection_id = ? AND object_name = ?",
+            (as_name, collection, name),
+        )
     remove_object(txn, collection, name, now=now)
     modseq = next_modseq(txn, to, now=now, grown=row[_SIZE])
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
@@ -164,7 +202,7 @@ def _place(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, modseq
     other = txn.row("SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (to, uid))
     if other and other[0] != as_name:
         raise UidConflict(uid, existing=other[0])
-    _write(txn, (to, as_name, *row[2:6], modseq, modseq, *row[8:10], now, *row[11:]))
+    _write(txn, (to, as_name, *row[2:6], modseq, modseq, *row[8:12], now, *row[13:]))
 
 
 def _copy_properties(
@@ -219,6 +257,14 @@ def etags(txn: Transaction, collection: CollectionId) -> Iterator[tuple[str, str
     )
 
 
+def guarded_etags(txn: Transaction, collection: CollectionId) -> Iterator[tuple[str, str, int, bool]]:
+    """Name, ETag, privacy, and whether it holds its owner's own, of every object; an index holds all."""
+    return txn.stream(
+        "SELECT name, etag, privacy, alarms FROM object WHERE collection_id = ? AND NOT removed ORDER BY modseq",
+        (collection,),
+    )
+
+
 def objects_named(
     txn: Transaction, collection: CollectionId, names: Iterable[str], *, content: bool = True
 ) -> Iterator[StoredObject]:
@@ -245,15 +291,18 @@ def candidates(
     start: int,
     end: int,
     needles: tuple[tuple[str, ...], ...] = (),
+    unsieved: Iterable[str] | None = None,
 ) -> list[Candidate]:
     """The objects of which something may happen in [start, end].
 
     Of each inner tuple of `needles` at least one string occurs in their searched text,
-    as far as that narrows the answer at a bounded cost.
+    as far as that narrows the answer at a bounded cost.  With `unsieved`, that does not count
+    for those whose text others do not see as it is, and not for the names in it.
     Floating objects are found when their times, read as UTC, lie within a day of the range.
     """
     sql = (
-        "SELECT name, etag, component, floating, busy, first_instant, last_instant, spans_from, spans_until, spans FROM object"
+        "SELECT name, etag, component, floating, busy, first_instant, last_instant, spans_from, spans_until,"
+        " privacy, alarms, spans FROM object"
         " WHERE collection_id = ? AND NOT removed AND last_instant >= ? AND first_instant <= ?"
         " AND (floating OR (last_instant >= ? AND first_instant <= ?))"
     )
@@ -262,8 +311,18 @@ def candidates(
         sql += " AND component = ?"
         params.append(component)
     # Only a first sieve: SQLite takes neither thousands of conditions nor patterns of any length.
-    for choices in [found for found in needles if len(found) <= _MOST_CHOICES][:_MOST_CHOICES]:
-        sql += f" AND ({' OR '.join([_HOLDS] * len(choices))})"
+    sieves = [found for found in needles if len(found) <= _MOST_CHOICES][:_MOST_CHOICES]
+    own = [] if unsieved is None else list(unsieved)
+    if len(own) > _BATCH:
+        sieves = []
+    spared = ""
+    if unsieved is not None:
+        spared = "privacy > 0 OR "
+        if own:
+            spared += f"name IN ({', '.join('?' * len(own))}) OR "
+    for choices in sieves:
+        sql += f" AND ({spared}{' OR '.join([_HOLDS] * len(choices))})"
+        params.extend(own)
         params.extend(map(_like, choices))
     return list(map(Candidate._make, txn.rows(sql, params)))
 
@@ -283,6 +342,18 @@ def contents(
             f" AND name IN ({', '.join('?' * len(batch))})",
             (collection, *batch),
         )
+
+
+def guarded_contents(txn: Transaction, collection: CollectionId, names: Sequence[str]) -> Iterator[Content]:
+    """As `contents`, with what decides who sees which of the bytes."""
+    for begin in range(0, len(names), _BATCH):
+        batch = names[begin : begin + _BATCH]
+        rows = txn.rows(
+            "SELECT name, etag, privacy, alarms, content FROM object WHERE collection_id = ? AND NOT removed"
+            f" AND name IN ({', '.join('?' * len(batch))})",
+            (collection, *batch),
+        )
+        yield from map(Content._make, rows)
 
 
 def contents_between(
@@ -308,13 +379,27 @@ def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now:
     modseq = next_modseq(txn, collection, now=now, grown=-existing.size)
     txn.execute(
         "UPDATE object SET removed = ?, modseq = ?, modified = ?, uid = '', etag = '', size = 0, repairs = '',"
-        " spans = NULL, search = '', content = NULL"
+        " spans = NULL, search = '', alarms = ?, content = NULL"
         " WHERE collection_id = ? AND name = ? AND NOT removed",
-        (True, modseq, now, collection, name),
+        (True, modseq, now, False, collection, name),
     )
     txn.execute("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (collection, name))
+    txn.execute("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (collection, name))
     return modseq
 
 
 def _stored(row: Row) -> StoredObject:
-    return StoredObject(*row)
+    name, uid, component, etag, size, modseq, created, modified, privacy, alarms, *content = row
+    return StoredObject(
+        name,
+        uid,
+        component,
+        etag,
+        size,
+        modseq,
+        created,
+        modified,
+        _PRIVACY[privacy],
+        bool(alarms),
+        content[0] if content else None,
+    )

@@ -1,36 +1,79 @@
 """Properties that clients set: dead ones, and live ones that are only remembered (RFC 4918 4).
 
 A value is the XML of the property element's content, as the `dav` layer wrote it.
-Where a binding has a value of its own it hides the one for everybody.
+Where a binding has a value of its own it hides the one for everybody.  What the owner's programs
+remember about the owner's alarms is for nobody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tagwerk.model import NO_BINDING, BindingId, CollectionId, PrincipalId
 from tagwerk.store.engine import Transaction
 
+_BATCH = 500
+
+_OWNERS = tuple(
+    "{urn:ietf:params:xml:ns:caldav}" + name
+    for name in (
+        "calendar-alarm",
+        "default-alarm-vevent-date",
+        "default-alarm-vevent-datetime",
+        "default-alarm-vtodo-date",
+        "default-alarm-vtodo-datetime",
+    )
+)
+_IS_OWNERS = f"IN ({', '.join('?' * len(_OWNERS))})"
+
 
 def collection_properties(
-    txn: Transaction, collection: CollectionId, binding: BindingId, *, object_name: str = ""
+    txn: Transaction,
+    collection: CollectionId,
+    binding: BindingId,
+    *,
+    object_name: str = "",
+    only: bool = False,
 ) -> dict[str, str]:
-    """Values by Clark name, as the owner of `binding` sees them."""
+    """Values by Clark name, as the owner of `binding` sees them; with `only`, just those of the binding's own."""
     rows = txn.rows(
-        "SELECT name, value FROM property"
-        " WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ? ORDER BY binding_id <> 0",
-        (collection, NO_BINDING, binding, object_name),
+        "SELECT name, value FROM property WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ?"
+        f" AND (binding_id = ? OR name NOT {_IS_OWNERS}) ORDER BY binding_id <> 0",
+        (collection, binding if only else NO_BINDING, binding, object_name, binding, *_OWNERS),
     )
-    return dict(rows)
+    return {} if only and not binding else dict(rows)
 
 
-def objects_properties(txn: Transaction, collection: CollectionId) -> dict[str, dict[str, str]]:
-    """Values by object name and Clark name, of every object that has any."""
+def home_properties(txn: Transaction, bindings: Sequence[BindingId]) -> dict[BindingId, dict[str, str]]:
+    """Values by binding and Clark name, of the collections behind many bindings."""
+    found: dict[BindingId, dict[str, str]] = {}
+    for begin in range(0, len(bindings), _BATCH):
+        batch = bindings[begin : begin + _BATCH]
+        rows = txn.rows(
+            "SELECT b.id, p.name, p.value FROM binding b JOIN property p ON p.collection_id = b.collection_id"
+            " AND p.object_name = '' AND (p.binding_id = 0 OR p.binding_id = b.id)"
+            " JOIN collection c ON c.id = b.collection_id"
+            f" WHERE b.id IN ({', '.join('?' * len(batch))})"
+            f" AND (p.binding_id <> 0 OR c.owner_id = b.principal_id OR p.name NOT {_IS_OWNERS})"
+            " ORDER BY p.binding_id <> 0",
+            (*batch, *_OWNERS),
+        )
+        for binding, name, value in rows:
+            found.setdefault(binding, {})[name] = value
+    return found
+
+
+def objects_properties(
+    txn: Transaction, collection: CollectionId, binding: BindingId = NO_BINDING, *, only: bool = False
+) -> dict[str, dict[str, str]]:
+    """Values by object name and Clark name, of every object that has any, as `collection_properties` says."""
     found: dict[str, dict[str, str]] = {}
+    if only and not binding:
+        return found
     rows = txn.rows(
-        "SELECT object_name, name, value FROM property WHERE collection_id = ? AND binding_id = 0"
-        " AND object_name <> ''",
-        (collection,),
+        "SELECT object_name, name, value FROM property WHERE collection_id = ? AND binding_id IN (?, ?)"
+        " AND object_name <> '' ORDER BY binding_id <> 0",
+        (collection, binding if only else NO_BINDING, binding),
     )
     for object_name, name, value in rows:
         found.setdefault(object_name, {})[name] = value
@@ -60,10 +103,13 @@ def set_collection_properties(
             )
 
 
-def collection_properties_size(txn: Transaction, collection: CollectionId) -> int:
-    """Characters of all values of a collection and of the objects in it."""
+def collection_properties_size(
+    txn: Transaction, collection: CollectionId, binding: BindingId = NO_BINDING
+) -> int:
+    """Characters of all values of a collection and of the objects in it, those of one binding."""
     row = txn.row(
-        "SELECT COALESCE(SUM(LENGTH(value)), 0) FROM property WHERE collection_id = ?", (collection,)
+        "SELECT COALESCE(SUM(LENGTH(value)), 0) FROM property WHERE collection_id = ? AND binding_id = ?",
+        (collection, binding),
     )
     return int(row[0]) if row else 0
 

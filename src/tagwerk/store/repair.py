@@ -26,9 +26,28 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
         "{0} properties of objects that do not exist were removed.",
     ),
     (
-        "UPDATE binding SET removed = TRUE WHERE NOT removed AND (collection_id IS NULL"
-        " OR NOT EXISTS (SELECT 1 FROM collection c WHERE c.id = binding.collection_id))",
+        "DELETE FROM binding WHERE NOT EXISTS (SELECT 1 FROM collection c WHERE c.id = binding.collection_id)",
         "{0} places that led to no collection were removed.",
+    ),
+    (
+        "DELETE FROM share WHERE grantee_id <> 0"
+        " AND NOT EXISTS (SELECT 1 FROM principal p WHERE p.id = share.grantee_id)",
+        "{0} shares with somebody who does not exist were removed.",
+    ),
+    (
+        "DELETE FROM binding WHERE principal_id <> (SELECT c.owner_id FROM collection c"
+        " WHERE c.id = binding.collection_id)"
+        " AND NOT EXISTS (SELECT 1 FROM share s WHERE s.collection_id = binding.collection_id)",
+        "{0} places of what is shared with nobody were removed.",
+    ),
+    (
+        "DELETE FROM personal WHERE NOT EXISTS (SELECT 1 FROM object o"
+        " WHERE o.collection_id = personal.collection_id AND o.name = personal.object_name AND NOT o.removed)",
+        "{0} personal parts of objects that do not exist were removed.",
+    ),
+    (
+        "UPDATE collection SET shared_modseq = modseq WHERE shared_modseq > modseq",
+        "{0} collections show their owners the number that they have counted to.",
     ),
     (
         "UPDATE collection SET bytes = (SELECT COALESCE(SUM(o.size), 0) FROM object o WHERE o.collection_id ="
@@ -52,7 +71,7 @@ _NEW_HISTORY = (
 _HOMELESS = (
     "SELECT c.id, c.owner_id, c.created FROM collection c JOIN principal p ON p.id = c.owner_id"
     " WHERE NOT EXISTS (SELECT 1 FROM binding b WHERE b.collection_id = c.id"
-    " AND b.principal_id = c.owner_id AND NOT b.removed)"
+    " AND b.principal_id = c.owner_id)"
 )
 
 
@@ -71,8 +90,8 @@ def _histories(txn: Transaction) -> list[str]:
     for collection, modseq, _min_modseq, newest in wrong:
         reached = max(modseq, newest) + 1
         txn.execute(
-            "UPDATE collection SET epoch = ?, modseq = ?, min_modseq = 0 WHERE id = ?",
-            (new_epoch(), reached, collection),
+            "UPDATE collection SET epoch = ?, modseq = ?, shared_modseq = ?, min_modseq = 0 WHERE id = ?",
+            (new_epoch(), reached, reached, collection),
         )
         txn.changed(CollectionId(collection), Modseq(reached))
     if not wrong:
@@ -84,9 +103,9 @@ def _homes(txn: Transaction) -> list[str]:
     homeless = list(txn.rows(_HOMELESS))
     for collection, owner, created in homeless:
         txn.execute(
-            "INSERT INTO binding (id, principal_id, name, collection_id, access, status, created, removed)"
-            " VALUES (?, ?, ?, ?, 'owner', 'accepted', ?, ?)",
-            (new_id(), owner, f"found-{collection}", collection, created, False),
+            "INSERT INTO binding (id, principal_id, name, collection_id, status, created)"
+            " VALUES (?, ?, ?, ?, 'accepted', ?)",
+            (new_id(), owner, f"found-{collection}", collection, created),
         )
     return [f"{len(homeless)} collections are in their owners' homes again."] if homeless else []
 
@@ -95,7 +114,7 @@ def set_facts(txn: Transaction, collection: CollectionId, name: str, facts: Fact
     """Write what is known about an object anew; its content, ETag and number stay."""
     txn.execute(
         "UPDATE object SET component = ?, first_instant = ?, last_instant = ?, floating = ?, busy = ?,"
-        " spans = ?, spans_from = ?, spans_until = ?, search = ?, size = LENGTH(content)"
+        " spans = ?, spans_from = ?, spans_until = ?, search = ?, privacy = ?, alarms = ?, size = LENGTH(content)"
         " WHERE collection_id = ? AND name = ? AND NOT removed",
         (
             facts.component,
@@ -107,6 +126,8 @@ def set_facts(txn: Transaction, collection: CollectionId, name: str, facts: Fact
             facts.spans_from,
             facts.spans_until,
             facts.search,
+            int(facts.privacy),
+            facts.alarms,
             collection,
             name,
         ),

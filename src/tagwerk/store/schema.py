@@ -8,13 +8,19 @@ in words, a newer one migrates it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from importlib import resources
 
+from tagwerk.contentline import ContentLineError, parse
 from tagwerk.errors import SchemaMismatch
+from tagwerk.ical.masking import privacy_of
+from tagwerk.ical.personal import has_personal
+from tagwerk.model import Kind, PrincipalId, Privacy
+from tagwerk.store.collections import NOTIFICATIONS, create_collection, is_taken
 from tagwerk.store.engine import Engine, Transaction, run
 
 SCHEMA = 3
-COMPATIBILITY = 1
+COMPATIBILITY = 2
 
 UNFINISHED = "transfer"
 """In `meta`: what is being transferred into this database, until all of it is there."""
@@ -57,8 +63,47 @@ def _migrate(engine: Engine, txn: Transaction) -> None:
             continue
         for statement in _statements(_text(name), engine.name):
             txn.execute(statement)
+        for step in _STEPS.get(number, ()):
+            step(txn)
         set_meta(txn, "schema_version", str(number))
         set_meta(txn, "compatibility", str(COMPATIBILITY))
+
+
+def _privacy_of_objects(txn: Transaction) -> None:
+    """Schema 2: what others see of the objects that are there."""
+    for row in list(txn.rows("SELECT id FROM collection WHERE kind = 'calendar'")):
+        changed = []
+        for name, content in txn.rows(
+            "SELECT name, content FROM object WHERE collection_id = ? AND NOT removed", row
+        ):
+            try:
+                calendar = parse(bytes(content).decode())[0]
+            except (ContentLineError, UnicodeDecodeError, IndexError):
+                # What nobody can read is shown to nobody but the owner.
+                changed.append((int(Privacy.PRIVATE), False, row[0], name))
+                continue
+            found = privacy_of(calendar), has_personal(calendar)
+            if any(found):
+                changed.append((int(found[0]), found[1], row[0], name))
+        for values in changed:
+            txn.execute(
+                "UPDATE object SET privacy = ?, alarms = ? WHERE collection_id = ? AND name = ?", values
+            )
+
+
+def _places_for_notifications(txn: Transaction) -> None:
+    """Schema 2: everybody is told something."""
+    for row in list(txn.rows("SELECT id, created FROM principal WHERE kind = 'person'")):
+        if not is_taken(txn, PrincipalId(row[0]), NOTIFICATIONS):
+            create_collection(
+                txn, PrincipalId(row[0]), name=NOTIFICATIONS, kind=Kind.NOTIFICATIONS, now=row[1]
+            )
+
+
+_STEPS: Mapping[int, tuple[Callable[[Transaction], None], ...]] = {
+    2: (_privacy_of_objects, _places_for_notifications)
+}
+"""What a migration does that SQL cannot: by its number, after its statements."""
 
 
 def meta(txn: Transaction, key: str) -> str:

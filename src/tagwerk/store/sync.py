@@ -12,9 +12,22 @@ changes behind it again; a removal keeps its row until `prune_tombstones` raises
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from tagwerk.errors import SyncTokenInvalid
-from tagwerk.model import TOKEN_PREFIX, Changes, Collection, CollectionId, Modseq, SyncToken
+from tagwerk.model import (
+    EVERYBODY,
+    TOKEN_PREFIX,
+    Changes,
+    Collection,
+    CollectionId,
+    Modseq,
+    PrincipalId,
+    Privacy,
+    SyncToken,
+)
 from tagwerk.store.engine import Transaction
 
 _TOKEN = re.compile(re.escape(TOKEN_PREFIX) + r"([0-9a-f]{1,32}):([0-9]{1,18})(?:/([0-9]{1,18}))?")
@@ -33,13 +46,37 @@ def parse_token(text: str) -> SyncToken:
     return SyncToken(epoch, Modseq(int(position)), Modseq(int(began or 0)))
 
 
-def current_token(collection: Collection) -> SyncToken:
-    """The token of somebody who knows everything."""
-    return SyncToken(collection.epoch, collection.modseq)
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How somebody sees the history of a collection; by default as its owner.
+
+    `epoch` is the history's name for them.  With `personal`, what somebody has of their own in
+    the collection counts as a change as well; with `viewer`, what is theirs in its objects.  With `hides`, private objects are not there: one that became private is
+    gone, and one that always was never existed.  `etag` makes their entity tag of the
+    object's own, its name, its privacy, and whether it holds its owner's own.
+    """
+
+    epoch: str = ""
+    personal: bool = False
+    viewer: PrincipalId = EVERYBODY
+    hides: bool = False
+    etag: Callable[[str, str, int, bool], str] = lambda etag, *_: etag
+
+
+OWNERS = Sight()
+
+
+def current_token(collection: Collection, sight: Sight = OWNERS) -> SyncToken:
+    """The token of somebody who knows everything that they can see."""
+    return SyncToken(sight.epoch or collection.epoch, _newest(collection, sight))
+
+
+def _newest(collection: Collection, sight: Sight) -> Modseq:
+    return collection.modseq if sight.personal else collection.shared_modseq
 
 
 def changes_since(
-    txn: Transaction, collection: Collection, token: SyncToken | None, *, limit: int
+    txn: Transaction, collection: Collection, token: SyncToken | None, *, limit: int, sight: Sight = OWNERS
 ) -> Changes:
     """What changed since `token`, oldest change first, at most `limit` names.
 
@@ -52,34 +89,94 @@ def changes_since(
         SyncTokenInvalid: the token is of another epoch, of the future, or older than
             what is remembered about removals (RFC 6578 3.2, DAV:valid-sync-token).
     """
-    position, began = _begin(collection, token)
-    rows = list(
-        txn.rows(
-            "SELECT name, etag, modseq, removed FROM object"
-            " WHERE collection_id = ? AND modseq > ? AND (NOT removed OR modseq > ?)"
-            " ORDER BY modseq LIMIT ?",
-            (collection.id, position, began or position, limit + 1),
-        )
-    )
+    epoch = sight.epoch or collection.epoch
+    position, began = _begin(collection, token, epoch, _newest(collection, sight))
+    told = began or position
+    # What was never seen is left out of the pages, too: their number would tell of it.
+    least_hidden = Privacy.PRIVATE if sight.hides else Privacy.PRIVATE + 1
+    rows = _changed(txn, collection.id, position, told, least_hidden, limit=limit + 1)
+    if sight.viewer:
+        own = _own_changes(txn, collection.id, sight.viewer, position, told, least_hidden, limit=limit + 1)
+        rows = sorted((*rows, *own), key=lambda row: row.modseq)
     truncated = len(rows) > limit
     del rows[limit:]
-    changed = [(name, etag) for name, etag, _, removed in rows if not removed]
-    removed_names = [name for name, _, _, removed in rows if removed]
+    # An object whose own part changed after the rest is there twice; once is enough.
+    changed: dict[str, str] = {}
+    removed: dict[str, None] = {}
+    for row in rows:
+        if row.removed or row.privacy >= least_hidden:
+            removed[row.name] = None
+        else:
+            changed[row.name] = sight.etag(row.etag, row.name, row.privacy, row.alarms)
     if not truncated:
-        return Changes(changed, removed_names, current_token(collection), truncated=False, after=position)
-    reached = Modseq(rows[-1][2])
+        return Changes(
+            list(changed.items()),
+            list(removed),
+            current_token(collection, sight),
+            truncated=False,
+            after=position,
+        )
+    reached = Modseq(rows[-1].modseq)
     # The walk is over once it has passed the point at which it began.
     still = began if began and reached < began else Modseq(0)
-    return Changes(
-        changed, removed_names, SyncToken(collection.epoch, reached, still), truncated=True, after=position
+    token = SyncToken(epoch, reached, still)
+    return Changes(list(changed.items()), list(removed), token, truncated=True, after=position)
+
+
+class _Changed(NamedTuple):
+    name: str
+    etag: str
+    modseq: int
+    removed: bool
+    privacy: int
+    alarms: bool
+
+
+def _changed(
+    txn: Transaction,
+    collection: CollectionId,
+    position: Modseq,
+    told: Modseq,
+    least_hidden: int,
+    *,
+    limit: int,
+) -> list[_Changed]:
+    rows = txn.rows(
+        "SELECT name, etag, modseq, removed, privacy, alarms FROM object"
+        " WHERE collection_id = ? AND modseq > ? AND (NOT removed OR modseq > ?)"
+        " AND (privacy < ? OR hidden_modseq > ?) ORDER BY modseq LIMIT ?",
+        (collection, position, told, least_hidden, told, limit),
     )
+    return list(map(_Changed._make, rows))
 
 
-def _begin(collection: Collection, token: SyncToken | None) -> tuple[Modseq, Modseq]:
+def _own_changes(
+    txn: Transaction,
+    collection: CollectionId,
+    viewer: PrincipalId,
+    position: Modseq,
+    told: Modseq,
+    least_hidden: int,
+    *,
+    limit: int,
+) -> list[_Changed]:
+    rows = txn.rows(
+        "SELECT o.name, o.etag, p.modseq, o.removed, o.privacy, o.alarms FROM personal p"
+        " JOIN object o ON o.collection_id = p.collection_id AND o.name = p.object_name"
+        " WHERE p.principal_id = ? AND p.collection_id = ? AND p.modseq > ? AND NOT o.removed"
+        " AND (o.privacy < ? OR o.hidden_modseq > ?) ORDER BY p.modseq LIMIT ?",
+        (viewer, collection, position, least_hidden, told, limit),
+    )
+    return list(map(_Changed._make, rows))
+
+
+def _begin(
+    collection: Collection, token: SyncToken | None, epoch: str, newest: Modseq
+) -> tuple[Modseq, Modseq]:
     """Where to begin, and the modseq at which the first sync began (0 outside of one)."""
     if token is None:
-        return Modseq(0), collection.modseq
-    if token.epoch != collection.epoch:
+        return Modseq(0), newest
+    if token.epoch != epoch:
         raise SyncTokenInvalid("This sync token is of another history; start again without a token.")
     if max(token.position, token.began) > collection.modseq:
         raise SyncTokenInvalid("This sync token is of the future; start again without a token.")

@@ -187,8 +187,8 @@ def restore_user(backup: Transaction, txn: Transaction, name: str, *, collection
         read_rows(
             backup,
             table("binding"),
-            " WHERE principal_id = ? AND NOT removed AND collection_id IN"
-            " (SELECT id FROM collection WHERE owner_id = ?) ORDER BY name",
+            " WHERE principal_id = ? AND status = 'accepted' AND collection_id IN"
+            " (SELECT id FROM collection WHERE owner_id = ? AND kind <> 'notifications') ORDER BY name",
             (owner, owner),
         )
     )
@@ -221,13 +221,17 @@ def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, 
     row = _replaced(collections, _begun_anew(row, now[0] if now else 0), owner_id=owner)
     txn.many(collections.insert, [row])
     for each in tables():
-        if each.in_collection:
+        # Who sees it is not what is restored.
+        if each.in_collection and each.name != "share":
             txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (place,))
             for batch in batches(read_rows(backup, each, " WHERE collection_id = ?", (place,))):
                 txn.many(each.insert, batch)
-    seen = txn.row(
-        "SELECT 1 FROM binding WHERE principal_id = ? AND collection_id = ? AND NOT removed", (owner, place)
+    txn.execute(
+        "DELETE FROM personal WHERE collection_id = ? AND NOT EXISTS (SELECT 1 FROM object o"
+        " WHERE o.collection_id = personal.collection_id AND o.name = personal.object_name AND NOT o.removed)",
+        (place,),
     )
+    seen = txn.row("SELECT 1 FROM binding WHERE principal_id = ? AND collection_id = ?", (owner, place))
     if seen is None:
         name = _free_name(txn, owner, str(binding[columns.place("name")]))
         txn.many(columns.insert, [_replaced(columns, binding, principal_id=owner, name=name)])
@@ -235,10 +239,7 @@ def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, 
 
 
 def _free_name(txn: Transaction, owner: int, name: str) -> str:
-    taken = {
-        row[0]
-        for row in txn.rows("SELECT name FROM binding WHERE principal_id = ? AND NOT removed", (owner,))
-    }
+    taken = {row[0] for row in txn.rows("SELECT name FROM binding WHERE principal_id = ?", (owner,))}
     number, free = 1, name
     while free in taken:
         number, free = number + 1, f"{name}-{number}"
@@ -249,7 +250,7 @@ def _begun_anew(row: Row, number: int) -> Row:
     """A collection of a backup with a history of its own: a client that knows another one starts again."""
     collection = table("collection")
     modseq = max(row[collection.place("modseq")], number + 1)
-    return _replaced(collection, row, epoch=new_epoch(), modseq=modseq)
+    return _replaced(collection, row, epoch=new_epoch(), modseq=modseq, shared_modseq=modseq)
 
 
 def _replaced(of: Table, row: Row, **values: object) -> Row:

@@ -1,0 +1,169 @@
+"""Writing through a view: what is shared goes to everybody, what is personal stays with who wrote it.
+
+A sharee's PUT holds both.  Alarms and transparency become theirs; the rest, where they may
+change it, becomes everybody's, with the owner's alarms in it.  What a sharee sees masked
+they can never write back over the original.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tagwerk.contentline import Component, parse, serialize
+from tagwerk.errors import CALDAV, NeedPrivileges, NotFound, ObjectTooLarge, UidConflict
+from tagwerk.ical import resource as ical_resource
+from tagwerk.ical.personal import same_shared, taken_apart
+from tagwerk.model import Access, StoredObject, Upload
+from tagwerk.sharing.views import View
+from tagwerk.store.engine import Transaction
+from tagwerk.store.objects import copy_object, find_object, move_object, put_object, remove_object
+from tagwerk.store.personal import put_own
+
+MAX_OWN = 64 * 1024
+"""Characters that somebody may have of their own in one object: it counts for nobody's quota."""
+
+_ONLY_OWN = "You may not change this collection; only your own alarms in it."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a PUT is going to write: the object for everybody, None where that stays; what is the writer's own.
+
+    `own` is None where they have nothing apart; `grown` is how many bytes the object will have more.
+    """
+
+    shared: Upload | None
+    own: str | None
+    grown: int
+
+
+def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -> Plan:
+    """Divide what somebody sent, and see whether they may write it.
+
+    The caller holds the collection's row lock.
+
+    Raises:
+        NeedPrivileges: they may not.
+        UidConflict: another UID has the name, or another name the UID.
+    """
+    existing = find_object(txn, view.collection.id, name, content=not view.plain)
+    if not view.access.writes and (existing is None or view.hides(existing.privacy)):
+        # Who could not store it anyway is not told that there is something hidden.
+        raise NeedPrivileges(_ONLY_OWN)
+    check_place(view, existing)
+    if existing is not None and existing.uid != upload.facts.uid:
+        raise UidConflict(existing.uid, existing=name)
+    if view.plain:
+        if not view.access.writes:
+            raise NeedPrivileges("You may not change this collection.")
+        return Plan(upload, None, len(upload.content) - (existing.size if existing else 0))
+    if view.access is Access.BUSY:
+        raise NeedPrivileges("You may not change this collection.")
+    sent = _calendar(upload.content)
+    base = None if existing is None or existing.content is None else _calendar(existing.content)
+    shared, own = taken_apart(sent, base)
+    if len(own.dumps()) > MAX_OWN:
+        raise ObjectTooLarge(
+            f"Alarms of one's own may have {MAX_OWN} characters in one object.",
+            condition=CALDAV + "max-resource-size",
+        )
+    if base is not None and same_shared(shared, base):
+        return Plan(None, own.dumps(), 0)
+    if not view.access.writes:
+        raise NeedPrivileges(_ONLY_OWN)
+    if view.masks and upload.facts.privacy > 0:
+        raise NeedPrivileges(
+            "In a calendar of somebody else you could not see what you mark as private or confidential;"
+            " leave CLASS out, or use a calendar of your own."
+        )
+    written = _read(shared, sent, upload, now=now)
+    return Plan(written, own.dumps(), len(written.content) - (existing.size if existing else 0))
+
+
+def check_place(view: View, existing: StoredObject | None) -> None:
+    """Raises NeedPrivileges where the viewer sees less than there is: they would write over the rest."""
+    if existing is None or not view.masks or not existing.privacy:
+        return
+    if view.hides(existing.privacy):
+        raise NeedPrivileges("You may not store anything under this name.")
+    raise NeedPrivileges("You see only a part of this object, so you may not change it.")
+
+
+def carry_out(txn: Transaction, view: View, name: str, planned: Plan, *, now: int) -> StoredObject:
+    """Write what was planned and return the object as the viewer sees it, with its bytes.
+
+    Raises:
+        UidConflict: another name in the collection has its UID.
+    """
+    if planned.shared is not None:
+        put_object(txn, view.collection.id, name, upload=planned.shared, now=now)
+    if planned.own is not None:
+        put_own(txn, view.viewer, view.collection.id, name, data=planned.own)
+    stored = view.find(txn, name, content=True)
+    assert stored is not None
+    return stored
+
+
+def remove(txn: Transaction, view: View, name: str, *, now: int) -> None:
+    """Remove an object.
+
+    Raises:
+        NotFound: there is none that the viewer sees.
+        NeedPrivileges: they may not.
+    """
+    if not view.access.writes:
+        raise NeedPrivileges("You may not change this collection.")
+    check_place(view, find_object(txn, view.collection.id, name))
+    remove_object(txn, view.collection.id, name, now=now)
+
+
+def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
+    """Move an object: the row as it is where nobody sees less of it, else what the mover sees of it.
+
+    Raises:
+        NotFound: there is none that the mover sees.
+        NeedPrivileges: they may not take it away, or not put it there.
+        UidConflict: another name in `to` has its UID.
+    """
+    if not view.access.writes or not to.access.writes:
+        raise NeedPrivileges("You may not change this collection.")
+    check_place(view, find_object(txn, view.collection.id, name))
+    check_place(to, find_object(txn, to.collection.id, as_name))
+    if view.collection.id == to.collection.id or (view.plain and to.plain):
+        move_object(txn, view.collection.id, name, to=to.collection.id, as_name=as_name, now=now)
+        return
+    upload = _seen(txn, view, name, now=now)
+    remove_object(txn, view.collection.id, name, now=now)
+    carry_out(txn, to, as_name, plan(txn, to, as_name, upload, now=now), now=now)
+
+
+def copy(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
+    """Store an object a second time, as `move` moves it."""
+    if not to.access.writes:
+        raise NeedPrivileges("You may not change this collection.")
+    check_place(to, find_object(txn, to.collection.id, as_name))
+    if view.plain and to.plain:
+        copy_object(txn, view.collection.id, name, to=to.collection.id, as_name=as_name, now=now)
+        return
+    upload = _seen(txn, view, name, now=now)
+    carry_out(txn, to, as_name, plan(txn, to, as_name, upload, now=now), now=now)
+
+
+def _seen(txn: Transaction, view: View, name: str, *, now: int) -> Upload:
+    """An object as somebody sees it, to be stored elsewhere."""
+    stored = view.find(txn, name, content=True)
+    if stored is None or stored.content is None:
+        raise NotFound(f"There is no object {name!r}.")
+    return ical_resource.read(stored.content, now=now)
+
+
+def _read(shared: Component, sent: Component, upload: Upload, *, now: int) -> Upload:
+    """The shared part as an object: the very bytes that were sent where nothing personal was in them."""
+    text = serialize(shared)
+    if text == serialize(sent):
+        return upload
+    return ical_resource.read(text.encode(), now=now)
+
+
+def _calendar(content: bytes) -> Component:
+    return parse(content.decode())[0]

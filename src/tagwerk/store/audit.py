@@ -1,0 +1,68 @@
+"""Who shared what with whom: as words, so that it outlives what it is about."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tagwerk.store.engine import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that somebody did.
+
+    `at` is in seconds since 1970; `actor` who did it; `action` one word; `owner` and
+    `collection` name what it was about; `grantee` whom it concerned; `detail` the rest.
+    """
+
+    at: int
+    actor: str
+    action: str
+    owner: str
+    collection: str
+    grantee: str
+    detail: str
+
+
+_BITS = 31
+_numbers = itertools.count(secrets.randbits(_BITS))
+"""What one process does within a second stays in its order, and is not what another process does."""
+
+_COLUMNS = "at, actor, action, owner, collection, grantee, detail"
+
+
+def add_entry(txn: Transaction, entry: Entry) -> None:
+    """Remember what somebody did, in the transaction in which they do it."""
+    txn.execute(
+        f"INSERT INTO audit (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (entry.at << _BITS) | (next(_numbers) % (1 << _BITS)),
+            entry.at,
+            entry.actor,
+            entry.action,
+            entry.owner,
+            entry.collection,
+            entry.grantee,
+            entry.detail,
+        ),
+    )
+
+
+def entries(txn: Transaction, *, owner: str = "", collection: str = "", most: int = 1000) -> Iterator[Entry]:
+    """What was done, newest first: to everything, to what somebody owns, or to one collection."""
+    conditions, params = [], []
+    for column, value in (("owner", owner), ("collection", collection)):
+        if value:
+            conditions.append(f"{column} = ?")
+            params.append(value)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = txn.rows(f"SELECT {_COLUMNS} FROM audit{where} ORDER BY at DESC, id DESC LIMIT ?", (*params, most))
+    return (Entry(*row) for row in rows)
+
+
+def forget_entries(txn: Transaction, *, before: int) -> int:
+    """Forget what was done before an instant; the number of entries."""
+    return txn.execute("DELETE FROM audit WHERE at < ?", (before,))
