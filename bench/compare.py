@@ -44,6 +44,7 @@ def measure(server: Server, arguments: argparse.Namespace, folder: Path) -> Figu
                 f"--events={arguments.events}",
                 f"--contacts={arguments.contacts}",
                 f"--seconds={arguments.seconds}",
+                f"--clients={getattr(arguments, 'clients', 4)}",
                 f"--json={out}",
             ],
             check=False,

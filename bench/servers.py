@@ -90,6 +90,10 @@ class Tagwerk(Server):
     """This project, as its README starts it."""
 
     name = "tagwerk"
+    database = ""
+    """The URL of an empty database, where it is not the one in the folder."""
+    options: tuple[str, ...] = ()
+    """More options of `serve`."""
 
     def start(self) -> Address:
         self.folder.mkdir()
@@ -99,6 +103,7 @@ class Tagwerk(Server):
             "from tagwerk.cli.main import main; main()",
             "--data",
             str(self.folder),
+            *(["--database", self.database] if self.database else []),
         ]
         subprocess.run(
             [*command, "user", "add", USER, "--password-stdin"],
@@ -106,7 +111,7 @@ class Tagwerk(Server):
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        self.run([*command, "serve", "--port", str(self.port)])
+        self.run([*command, "serve", "--port", str(self.port), *self.options])
         self.ready()
         return Address(self.url)
 

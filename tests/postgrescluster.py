@@ -87,6 +87,10 @@ class Cluster:
     def stop(self, mode: str = "fast") -> None:
         run("pg_ctl", "stop", "-w", "-s", "-m", mode, "-D", str(self.data), folder=self.folder)
 
+    def promote(self) -> None:
+        """Let a standby be the primary."""
+        run("pg_ctl", "promote", "-w", "-s", "-D", str(self.data), folder=self.folder)
+
     def pid(self) -> int:
         """The postmaster's; its children end when it does."""
         return int((self.data / "postmaster.pid").read_text().split()[0])
@@ -205,6 +209,26 @@ def own(**options: bool) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def standby_of(primary: Cluster) -> Iterator[Cluster]:
+    """A second server that follows the first one's log; both listen on the loopback."""
+    folder = Path(tempfile.mkdtemp(prefix="tagwerk-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    standby = Cluster(folder, free_port(), primary.host)
+    source = f"host={primary.host} port={primary.port} user=tagwerk"
+    run("pg_basebackup", "-D", str(standby.data), "-d", source, "-R", "-c", "fast", folder=folder)
+    with (standby.data / "postgresql.conf").open("a") as file:
+        file.write(f"port = {standby.port}\nunix_socket_directories = '{folder}'\n")
+    standby.start()
+    try:
+        yield standby
+    finally:
+        if (standby.data / "postmaster.pid").exists():
+            standby.stop("immediate")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def new_database(cluster: Cluster, *, empty: bool = False) -> str:
     """The URL of a database that nobody else has, with the schema unless `empty`."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
@@ -234,7 +258,9 @@ class Databases:
             emptied = ";".join(f"DELETE FROM {name}" for (name,) in tables if name != "meta")
             try:
                 connection.execute(emptied)
-                connection.execute("DELETE FROM meta WHERE key NOT IN ('schema_version', 'compatibility')")
+                connection.execute(
+                    "DELETE FROM meta WHERE key NOT IN ('schema_version', 'compatibility', 'timeline')"
+                )
                 connection.execute(f"UPDATE meta SET value = '{SCHEMA}' WHERE key = 'schema_version'")
                 connection.execute(f"UPDATE meta SET value = '{COMPATIBILITY}' WHERE key = 'compatibility'")
             except psycopg.errors.LockNotAvailable:

@@ -51,9 +51,12 @@ def tagwerk(*arguments: str | Path, stdin: str = "", check: bool = True) -> subp
     return done
 
 
-def command() -> list[str]:
+PROGRAM = "from tagwerk.cli.main import main; main()"
+
+
+def command(code: str = PROGRAM) -> list[str]:
     """The program, in the interpreter that runs the tests."""
-    return [sys.executable, "-c", "from tagwerk.cli.main import main; main()"]
+    return [sys.executable, "-c", code]
 
 
 def environment() -> dict[str, str]:
@@ -99,13 +102,15 @@ class ServerProcess:
         return code
 
 
-def start(data: Path, *arguments: str | Path, environ: Mapping[str, str] | None = None) -> ServerProcess:
-    """Start a server on a free port and return once it listens."""
+def start(
+    data: Path, *arguments: str | Path, environ: Mapping[str, str] | None = None, code: str = PROGRAM
+) -> ServerProcess:
+    """Start a server on a free port and return once it listens; `code` is what its interpreter runs."""
     data.parent.mkdir(parents=True, exist_ok=True)
     log_path = data.with_name(data.name + ".log")
     log = log_path.open("ab")
     process = subprocess.Popen(
-        [*command(), *_with_database(("serve", "--data", data, "--port", "0", *arguments))],
+        [*command(code), *_with_database(("serve", "--data", data, "--port", "0", *arguments))],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,

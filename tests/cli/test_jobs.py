@@ -49,6 +49,8 @@ def test_jobs_are_listed_with_why_they_failed(place):
     assert found["one"]["payload"] == {"to": "anna"}
     assert listed(place, "--dead") == []
     assert "The ink is dry." in tagwerk("jobs", "list", "--data", place).stdout
+    assert "The ink is dry." in tagwerk("jobs", "--data", place).stdout
+    assert json.loads(tagwerk("jobs", "--json", "--data", place).stdout) == list(found.values())
 
 
 def test_a_job_is_retried_and_dropped_by_its_number(place):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,22 @@ def test_connections_that_broke_since_they_were_used_are_passed_over(store, url,
         assert principal_by_name(txn, "anna") == anna
     with store.write() as txn:
         add_principal(txn, "berta", now=NOW)
+
+
+def test_of_many_broken_connections_one_is_noticed(store, url, anna):
+    with ExitStack() as stack:
+        for _ in range(15):
+            stack.enter_context(store.read()).row("SELECT 1")
+    end_connections(url)
+    turns = []
+
+    def look():
+        turns.append(1)
+        with store.glance() as txn:
+            return principal_by_name(txn, "anna")
+
+    assert again(look) == anna
+    assert len(turns) <= 2
 
 
 def test_a_write_that_loses_its_connection_is_done_again(store, url):
@@ -211,7 +228,7 @@ def test_what_is_left_unread_is_given_back(store, calendar):
 
 
 def test_a_statement_takes_so_long_and_no_longer(url, monkeypatch):
-    monkeypatch.setattr("tagwerk.store.postgresql.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("tagwerk.store.libpq.STATEMENT_SECONDS", 1)
     engine = open_engine(url)
     begin = time.monotonic()
 
@@ -383,5 +400,5 @@ def test_a_server_killed_keeps_every_commit(cluster, tmp_path: Path):
     with engine.read() as txn:
         there = {name for (name,) in txn.rows("SELECT name FROM principal")}
     engine.close()
-    assert len(kept) > 50
+    assert len(kept) > 10
     assert set(kept) <= there

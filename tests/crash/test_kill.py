@@ -20,7 +20,7 @@ from serverprocess import ServerProcess, tagwerk
 from tagwerk.cli.check import examine
 from tagwerk.store import open_engine
 
-ROUNDS = 20
+ROUNDS = 10
 WRITERS = 2
 HOME = "/anna/calendar/"
 
@@ -133,11 +133,12 @@ def follow(client: Dav, token: str, known: dict[str, str]) -> str:
 
 
 @pytest.mark.slow
-def test_every_answered_write_survives_kill_9(data):
+@pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(50, marks=pytest.mark.long)])
+def test_every_answered_write_survives_kill_9(data, rounds):
     writers = [Writer(number) for number in range(WRITERS)]
     token, known = "", {}
 
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         server = serverprocess.start(data)
         client = Dav(server.url)
         token = follow(client, token, known)
@@ -147,7 +148,7 @@ def test_every_answered_write_survives_kill_9(data):
         kill_while_writing(server, writers, seed=turn * 100)
         assert problems(server.database_url) == []
 
-    assert sum(writer.turns for writer in writers) > ROUNDS * 20
+    assert sum(writer.turns for writer in writers) > rounds * 20
     server = serverprocess.start(data)
     client = Dav(server.url)
     follow(client, token, known)

@@ -191,7 +191,7 @@ class Authenticator:
 
     def _find(self, name: str) -> tuple[str, list[Credential]]:
         names = dict.fromkeys((name, unicodedata.normalize("NFC", name)))
-        with self._engine.read() as txn:
+        with self._engine.glance() as txn:
             for candidate in names:
                 if known := credentials.credentials_of(txn, candidate):
                     return candidate, known

@@ -15,10 +15,17 @@ from tagwerk.store.outbox import DEAD, drop_job, retry_job
 from tagwerk.store.outbox import jobs as all_jobs
 
 
-@click.group()
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @common_options
-def jobs() -> None:
-    """Show, retry and drop the jobs that changes have caused and that are not done."""
+@click.pass_context
+def jobs(context: click.Context, as_json: bool) -> None:
+    """Show, retry and drop the jobs that changes have caused and that are not done.
+
+    Without a command it lists them.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_, dead=False, as_json=as_json)
 
 
 @jobs.command("list")

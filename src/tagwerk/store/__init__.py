@@ -28,6 +28,7 @@ def open_engine(url: str, *, unfinished: bool = False) -> Engine:
     engine = _postgresql(url) if is_postgresql(url) else _sqlite(url)
     try:
         schema.prepare(engine)
+        engine.opened()
         if not unfinished:
             _refuse_unfinished(engine)
     except BaseException:

@@ -64,8 +64,14 @@ class Engine(Protocol):
     name: str
     """``sqlite`` or ``postgresql``."""
 
+    def opened(self) -> None:
+        """The schema is up to date; called once, after the engine was made."""
+
     def read(self) -> AbstractContextManager[Transaction]:
         """A snapshot; writing in it is an error."""
+
+    def glance(self) -> AbstractContextManager[Transaction]:
+        """For reading with one statement, or with several that need not agree: each has a snapshot of its own."""
 
     def write(self) -> AbstractContextManager[Transaction]:
         """A transaction that commits at the end of the block, durably, or not at all."""

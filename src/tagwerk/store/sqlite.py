@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
@@ -91,6 +91,9 @@ class SqliteEngine:
         if mode != "wal":
             raise ConfigurationError(f"{path} lies on a file system that cannot hold a WAL (mode {mode}).")
 
+    def opened(self) -> None:
+        """Nothing: nobody takes over from a file."""
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path,
@@ -125,6 +128,9 @@ class SqliteEngine:
                         connection = None
                 if connection is not None:
                     connection.close()
+
+    def glance(self) -> AbstractContextManager[SqliteTransaction]:
+        return self.read()
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:

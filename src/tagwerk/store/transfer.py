@@ -17,7 +17,7 @@ from tagwerk.store.engine import Engine, Row, Transaction, run
 from tagwerk.store.schema import UNFINISHED, meta, set_meta
 from tagwerk.store.tables import Table, read_rows, table, tables
 
-_OWN_META = ("schema_version", "compatibility", UNFINISHED, "backup")
+_OWN_META = ("schema_version", "compatibility", UNFINISHED, "backup", "timeline")
 _BATCH = 200
 
 Progress = Callable[[int], None]
@@ -149,7 +149,7 @@ def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = l
     numbers: dict[int, int] = dict(txn.rows("SELECT id, modseq FROM collection"))
     for each in reversed(tables()):
         txn.execute(f"DELETE FROM {each.name}")
-    txn.execute("DELETE FROM meta WHERE key NOT IN ('schema_version', 'compatibility')")
+    txn.execute("DELETE FROM meta WHERE key NOT IN ('schema_version', 'compatibility', 'timeline')")
     for key, value in backup.rows("SELECT key, value FROM meta"):
         if key not in _OWN_META:
             set_meta(txn, key, value)

@@ -1,0 +1,182 @@
+"""What psycopg and libpq are told, and what their errors mean to us."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+from psycopg import Connection, errors
+from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
+from psycopg.types.string import StrDumper
+
+from tagwerk.errors import (
+    ConfigurationError,
+    InsufficientStorage,
+    InvalidRequest,
+    Refused,
+    Unavailable,
+    Undone,
+)
+from tagwerk.model import CollectionId, Modseq
+from tagwerk.store.address import secrets_of, shown
+from tagwerk.store.engine import Row
+
+STATEMENT_SECONDS = 30
+"""How long one statement may take, waiting for other writers included."""
+
+IDLE_SECONDS = 300
+"""How long a transaction may do nothing: then the process behind it hangs."""
+
+CHANNEL = "tagwerk_changes"
+
+_TOLD_AT_ONCE = 150
+
+_DEFAULTS = {
+    "application_name": "tagwerk",
+    "connect_timeout": "5",
+    # A machine that is gone does not say so.
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+_TWICE = ("23505", "23503", "23P01")
+"""Another transaction was first: the rows that stand in the way were not there when this one looked."""
+
+_CANCELLED, _DISK_FULL, _TOO_LARGE = "57014", "53100", "54000"
+
+
+class Context:
+    """How Python's values travel: a whole number is a BIGINT, a text is a TEXT, whatever it holds.
+
+    psycopg would choose the type by the number's size, and prepare a statement for each.
+    """
+
+    connection = None
+
+    def __init__(self) -> None:
+        self.adapters = AdaptersMap(psycopg.adapters)
+        self.adapters.register_dumper(int, Int8Dumper)
+        self.adapters.register_dumper(str, StrDumper)
+        # SUM of BIGINT is NUMERIC; all of ours are whole.
+        self.adapters.register_loader("numeric", _WholeLoader)
+        self.adapters.register_loader("numeric", _WholeBinaryLoader)
+
+
+def configure(connection: Connection[Row]) -> None:
+    connection.prepare_threshold = 2
+    connection.prepared_max = 300
+    connection.execute(
+        f"SET statement_timeout = '{STATEMENT_SECONDS}s';"
+        f" SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';"
+        " SET TIME ZONE 'UTC'; SET client_encoding = 'UTF8'",
+        prepare=False,
+    )
+
+
+class _WholeLoader(psycopg.adapt.Loader):
+    def load(self, data: Any) -> int:
+        return int(bytes(data))
+
+
+class _WholeBinaryLoader(NumericBinaryLoader):
+    def load(self, data: Any) -> int:  # type: ignore[override]
+        return int(super().load(data))
+
+
+def conninfo(url: str) -> str:
+    """What libpq is told, with our defaults where the URL says nothing.
+
+    Raises:
+        ConfigurationError: libpq does not understand it.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise ConfigurationError(f"{shown(url)!r} is no URL of a database: {_said(error, url)}.") from error
+    # The password may stand there, but `make_conninfo` is called by nobody who prints it.
+    return make_conninfo("", **(_DEFAULTS | {name: str(value) for name, value in given.items()}))
+
+
+def notifications(changes: Mapping[CollectionId, Modseq]) -> Iterator[bytes]:
+    """The statements that tell `changes`; a payload holds 8,000 bytes."""
+    told = [f"{collection}:{modseq}" for collection, modseq in changes.items()]
+    for begin in range(0, len(told), _TOLD_AT_ONCE):
+        yield f"NOTIFY {CHANNEL}, '{' '.join(told[begin : begin + _TOLD_AT_ONCE])}'".encode()
+
+
+def told(payload: str) -> dict[CollectionId, Modseq]:
+    pairs = (each.split(":") for each in payload.split())
+    return {CollectionId(int(collection)): Modseq(int(modseq)) for collection, modseq in pairs}
+
+
+@functools.lru_cache(maxsize=2000)
+def numbered(text: str) -> bytes:
+    """``$1, $2, ...`` for the question marks of a statement; there are none in our literals."""
+    numbers = itertools.count(1)
+    return re.sub(r"\?", lambda _: f"${next(numbers)}", text).encode()
+
+
+def has_ended(connection: Connection[Row]) -> bool:
+    """Whether the transaction that the connection was in before is over, as it should be by now."""
+    try:
+        while (result := connection.pgconn.get_result()) is not None:
+            if result.status != ExecStatus.COMMAND_OK:
+                return False
+    except psycopg.Error:
+        return False
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def run(connection: Connection[Row], statement: bytes) -> None:
+    """Run a statement that has neither parameters nor rows, in one exchange and nothing around it."""
+    result = connection.pgconn.exec_(statement)
+    if result.status == ExecStatus.COMMAND_OK:
+        return
+    if result.error_field(DiagnosticField.SQLSTATE) is None:
+        # It is libpq that says so: the connection is gone.
+        raise psycopg.OperationalError(result.get_error_message())
+    raise errors.error_from_result(result, encoding="utf-8")
+
+
+def _said(error: psycopg.Error, url: str = "") -> str:
+    """The first line of what PostgreSQL or libpq said, without anything secret."""
+    text = (error.diag.message_primary or str(error)).strip().partition("\n")[0].rstrip(".")
+    for secret in secrets_of(url):
+        text = text.replace(secret, "***")
+    return text
+
+
+def translate(error: psycopg.Error, url: str, *, connecting: bool = False) -> Exception:
+    """What one of psycopg's errors means to us; the error itself where it is a mistake of ours."""
+    code = error.sqlstate or ""
+    said = _said(error, url)
+    place = shown(url)
+    if code.startswith("40") or code in _TWICE or code == "55P03":
+        return Undone(f"The database {place} was busy with the same rows; try again in a moment.")
+    if code == _DISK_FULL:
+        return InsufficientStorage(f"The disk of the database {place} is full.")
+    if code == _CANCELLED:
+        return Unavailable(f"The database {place} took more than {STATEMENT_SECONDS} seconds.")
+    if code == _TOO_LARGE:
+        return Refused("A UID or a name is longer than the database can index.")
+    if code.startswith("22"):
+        return InvalidRequest(f"The database does not take a text of this request: {said}.")
+    if code == "28P01" or (connecting and code.startswith(("28", "3D"))):
+        return Unavailable(f"The database {place} does not let us in: {said}.")
+    if code.startswith(("08", "57P")) or (isinstance(error, psycopg.OperationalError) and not code):
+        kind = Unavailable if connecting else Undone
+        return kind(f"The database {place} cannot be reached: {said}.")
+    if code.startswith(("25", "42501", "53", "55", "58", "XX", "3D", "28", "0A")):
+        return Unavailable(f"The database {place} cannot be used: {said}.")
+    if isinstance(error, psycopg.DataError) and not code:
+        return InvalidRequest(f"The database does not take a text of this request: {said}.")
+    return error
