@@ -54,8 +54,14 @@ class ObservedEngine:
         finally:
             self._here.queries = None
 
+    def opened(self) -> None:
+        self._engine.opened()
+
     def read(self) -> AbstractContextManager[Transaction]:
         return self._begin("read", self._engine.read())
+
+    def glance(self) -> AbstractContextManager[Transaction]:
+        return self._begin("read", self._engine.glance())
 
     def write(self) -> AbstractContextManager[Transaction]:
         return self._begin("write", self._engine.write())
