@@ -14,11 +14,16 @@ from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.login import Authenticator
 from tagwerk.accounts.users import add_user
 from tagwerk.ical import resource
+from tagwerk.model import Access
+from tagwerk.sharing import shares
+from tagwerk.sharing.shares import By
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import objects, put_object
 from tagwerk.store.principals import principal_by_name
 from tagwerk.store.sync import changes_since
+
+SHARED = "calendar-anna"
 
 
 @pytest.fixture
@@ -51,11 +56,8 @@ def put(txn, user, collection, raw):
 
 
 def share(txn, binding, sharee):
-    txn.execute(
-        "INSERT INTO binding (id, principal_id, name, collection_id, access, status, created, removed)"
-        " VALUES (77, ?, 'from-anna', ?, 'write', 'accepted', 1, ?)",
-        (sharee.id, binding.collection.id, False),
-    )
+    by = By("test", int(time.time()))
+    shares.share(txn, binding, sharee, Access.WRITE, by=by)
 
 
 def names(engine, user, collection):
@@ -77,13 +79,13 @@ def test_removing_says_what_goes_and_refuses_to_orphan_others(tagwerk, engine):
 def test_with_yes_it_goes_for_everybody(tagwerk, engine):
     assert tagwerk("user", "remove", "anna", "--yes").code == 0
 
-    assert names(engine, "ben", "from-anna") is None
+    assert names(engine, "ben", SHARED) is None
     assert names(engine, "ben", "calendar") == ["b.ics"]
 
 
 def test_a_shared_collection_is_handed_over_where_the_heir_sees_it_with_its_tokens(tagwerk, engine):
     with engine.read() as txn:
-        before = find_binding(txn, "ben", "from-anna").collection
+        before = find_binding(txn, "ben", SHARED).collection
         token = changes_since(txn, before, None, limit=10).token
 
     done = tagwerk("user", "remove", "anna", "--give", "calendar", "ben")
@@ -91,7 +93,7 @@ def test_a_shared_collection_is_handed_over_where_the_heir_sees_it_with_its_toke
     assert done.code == 0
     assert "calendar, which ben can see: goes to ben" in done.err
     with engine.read() as txn:
-        binding = find_binding(txn, "ben", "from-anna")
+        binding = find_binding(txn, "ben", SHARED)
         changes = changes_since(txn, binding.collection, token, limit=10)
     assert (binding.access, binding.collection.epoch) == ("owner", before.epoch)
     assert (changes.changed, changes.removed) == ([], [])

@@ -13,7 +13,7 @@ from tagwerk.sharing.shares import By
 from tagwerk.store.collections import bindings_of, collections_of, find_binding_of, is_taken
 from tagwerk.store.credentials import app_passwords_of
 from tagwerk.store.engine import Transaction
-from tagwerk.store.erasure import forget_account, forget_subject, objects_that_name
+from tagwerk.store.erasure import forget_account, forget_jobs, objects_that_name
 from tagwerk.store.ownership import give_collection, sharees_of
 from tagwerk.store.principals import groups_of, remove_principal, used_bytes
 
@@ -79,7 +79,7 @@ def erase(txn: Transaction, principal: Principal, *, gifts: Mapping[str, Princip
     """
     remove(txn, principal, gifts=gifts, by=by)
     forget_account(txn, account_key(principal.name))
-    forget_subject(txn, principal.name)
+    forget_jobs(txn, principal.id)
     kept = [
         Kept(f"{name}, which belongs to {heir.name} now", "it was handed over")
         for name, heir in sorted(gifts.items())

@@ -11,7 +11,14 @@ import click
 from tagwerk.accounts import leaving
 from tagwerk.accounts.leaving import Belongings, belongings
 from tagwerk.cli.everything import export_user
-from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal, pass_invocation, user_called
+from tagwerk.cli.invocation import (
+    Invocation,
+    common_options,
+    now,
+    on_terminal,
+    pass_invocation,
+    person_called,
+)
 from tagwerk.cli.share import by
 from tagwerk.cli.table import counted
 from tagwerk.errors import Refused
@@ -63,7 +70,7 @@ def remove(
         principal, heirs = _prepare(engine, name, yes=yes, export_to=export_to, gifts=gifts)
         run(
             engine,
-            lambda txn: leaving.remove(txn, user_called(txn, principal.name), gifts=heirs, by=by(settings)),
+            lambda txn: leaving.remove(txn, person_called(txn, principal.name), gifts=heirs, by=by(settings)),
         )
     click.echo(f"User {principal.name} was removed.")
 
@@ -85,7 +92,7 @@ def erase(
         principal, heirs = _prepare(engine, name, yes=yes, export_to=export_to, gifts=gifts)
         kept = run(
             engine,
-            lambda txn: leaving.erase(txn, user_called(txn, principal.name), gifts=heirs, by=by(settings)),
+            lambda txn: leaving.erase(txn, person_called(txn, principal.name), gifts=heirs, by=by(settings)),
         )
     click.echo(f"User {principal.name} was erased. What is kept, and why:")
     for each in kept:
@@ -111,7 +118,7 @@ def export(invocation: Invocation, name: str, file: Path, logs: tuple[Path, ...]
     A file README.txt in it says what is what.
     """
     with invocation.engine(invocation.settings()) as engine, engine.read() as txn:
-        principal = user_called(txn, name)
+        principal = person_called(txn, name)
         written = export_user(txn, principal, file, now=now(), logs=logs)
     click.echo(f"{click.format_filename(file)}: {counted(written, 'file')} about {principal.name}")
 
@@ -121,8 +128,8 @@ def _prepare(
 ) -> tuple[Principal, dict[str, Principal]]:
     """Say what goes with a user, ask, and write it down; the user, and who gets what."""
     with engine.read() as txn:
-        principal = user_called(txn, name)
-        heirs = {collection: user_called(txn, to) for collection, to in gifts}
+        principal = person_called(txn, name)
+        heirs = {collection: person_called(txn, to) for collection, to in gifts}
         has = belongings(txn, principal)
     for line in _farewell(has, {collection: heir.name for collection, heir in heirs.items()}):
         click.echo(line, err=True)

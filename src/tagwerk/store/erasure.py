@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tagwerk.model import PrincipalId
 from tagwerk.store.engine import Transaction
 
 
@@ -12,9 +13,9 @@ def forget_account(txn: Transaction, account: str) -> None:
     txn.execute("DELETE FROM login_failure WHERE account = ?", (account,))
 
 
-def forget_subject(txn: Transaction, name: str) -> None:
-    """Forget the work that waits for somebody who is gone."""
-    txn.execute("DELETE FROM outbox WHERE subject = ?", (name,))
+def forget_jobs(txn: Transaction, principal: PrincipalId) -> None:
+    """Forget the work that the data of somebody caused, who is gone."""
+    txn.execute("DELETE FROM outbox WHERE principal_id = ?", (principal,))
 
 
 def objects_that_name(txn: Transaction, address: str) -> dict[str, int]:
