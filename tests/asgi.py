@@ -18,6 +18,7 @@ from tagwerk import settings as configuration
 from tagwerk.http import app as http_app
 from tagwerk.http.metrics import Metrics
 from tagwerk.http.observer import Observer
+from tagwerk.http.public import PublicLinks
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.observed import ObservedEngine
@@ -34,7 +35,7 @@ class App:
         metrics = Metrics()
         observed = ObservedEngine(engine, lambda mode, seconds: metrics.waits.add(seconds, mode))
         self.frame = Frame(settings, observed)
-        application = http_app.create(settings, self.frame, observed)
+        application = http_app.create(settings, self.frame, PublicLinks(settings, observed), observed)
         self.asgi: Any = Observer(application, settings, engine, metrics)
 
     def __call__(

@@ -247,7 +247,7 @@ def test_a_descriptor_that_is_no_socket_is_refused_in_words():
     program = (
         "import os\nfrom tagwerk.cli.service_manager import ServiceManager\n"
         "os.environ['LISTEN_PID'] = str(os.getpid())\nos.environ['LISTEN_FDS'] = '1'\n"
-        "os.dup2(os.open('/dev/null', os.O_RDONLY), 3)\nSupervisor().listening_sockets()\n"
+        "os.dup2(os.open('/dev/null', os.O_RDONLY), 3)\nServiceManager().listening_sockets()\n"
     )
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
