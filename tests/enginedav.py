@@ -15,7 +15,7 @@ from davclient import Answer, Dav
 from tagwerk import settings as configuration
 from tagwerk.dav.engine import DavEngine
 from tagwerk.dav.message import Request, Response
-from tagwerk.model import Kind, Principal
+from tagwerk.model import Kind, Principal, Rights
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.collections import create_collection
@@ -100,6 +100,22 @@ class EngineDav(Dav):
         """What the engine says to a request, its body unread."""
         assert self.engine is not None
         return self.engine.handle(request)
+
+
+class LimitedDav(EngineDav):
+    """A client that logged in with an app password."""
+
+    rights = Rights.ALL
+
+    def handle(self, request: Request) -> Response:
+        return super().handle(dataclasses.replace(request, rights=self.rights))
+
+
+def limited(client: EngineDav, rights: Rights) -> LimitedDav:
+    """The same person with an app password of these rights."""
+    made = LimitedDav(client.url, client.user, engine=client.engine)
+    made.rights = rights
+    return made
 
 
 def read_answer(response: Response) -> Answer:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from davclient import DAV
 from davsamples import card, event
-from enginedav import EngineDav
+from enginedav import LimitedDav
 from tagwerk.dav.features import FEATURES
-from tagwerk.dav.message import Request
 from tagwerk.model import Rights
 
 WRITING = sorted({method.name for feature in FEATURES for method in feature.methods if method.writes})
-
-
-class LimitedDav(EngineDav):
-    """A client that logged in with an app password."""
-
-    rights = Rights.ALL
-
-    def handle(self, request: Request):
-        return super().handle(dataclasses.replace(request, rights=self.rights))
 
 
 @pytest.fixture
