@@ -18,7 +18,7 @@ STOP_SECONDS = 30.0
 
 _elsewhere: dict[Path, str] = {}
 
-_URL = re.compile(rb"listens on (http://\S+)")
+_URL = re.compile(rb"listens on (https?://\S+)")
 
 
 def keep_in(data: Path, url: str) -> None:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import postgrescluster
 from tagwerk.cli import maintenance
 from tagwerk.store import open_engine
 
@@ -70,3 +71,22 @@ def test_room_is_given_back_where_it_is_worth_it(tagwerk, anna, data):
     given = int(done.out.split("compact: ")[1].split()[0].replace(",", ""))
     assert given > 900_000
     assert (data / "tagwerk.sqlite").stat().st_size < 500_000
+
+
+def test_it_does_the_same_on_postgresql(tagwerk, postgres, data):
+    url = postgrescluster.new_database(postgres, empty=True)
+    tagwerk("user", "add", "anna", "--password-stdin", "--database", url, stdin="secret\n")
+
+    done = tagwerk("maintenance", "--database", url)
+
+    assert done.code == 0, done.err
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == [
+        "backup",
+        "forget",
+        "check",
+        "compact",
+    ]
+    engine = open_engine(f"sqlite://{maintenance.newest_backup(data / 'backups')}")
+    with engine.read() as txn:
+        assert txn.row("SELECT name FROM principal") == ("anna",)
+    engine.close()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,20 +23,21 @@ import serverprocess
 from davclient import Dav
 from davsamples import event
 from serverprocess import ServerProcess, tagwerk
+from tagwerk.http import tls
 
 HOME = "/anna/calendar/"
 WORKERS = 3
 
 
 @pytest.fixture
-def workers(tmp_path: Path, new_data: Callable[[Path], Path]) -> Iterator[Callable[[], ServerProcess]]:
+def workers(tmp_path: Path, new_data: Callable[[Path], Path]) -> Iterator[Callable[..., ServerProcess]]:
     """Starts a server of several processes, with anna in its database."""
     running: list[ServerProcess] = []
 
-    def start() -> ServerProcess:
+    def start(*arguments: str, environ: Mapping[str, str] | None = None) -> ServerProcess:
         data = new_data(tmp_path / "data")
         tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
-        running.append(serverprocess.start(data, "--workers", str(WORKERS)))
+        running.append(serverprocess.start(data, "--workers", str(WORKERS), *arguments, environ=environ))
         return running[-1]
 
     yield start
@@ -236,3 +241,50 @@ def test_every_change_of_every_process_is_seen_by_who_watches(workers):
     assert statuses == [201] * 10
     assert {line[1] for line in seen} == {"calendar"}
     assert watching.returncode == 0
+
+
+def test_all_of_them_read_a_new_certificate_when_they_are_asked_to(workers):
+    server = workers("--self-signed")
+    assert server.url.startswith("https://")
+    folder = server.data
+    before = tls.fingerprint(folder / "self-signed.pem")
+    for name in ("self-signed.pem", "self-signed.key"):
+        (folder / name).unlink()
+    tls.self_signed(folder, tls.local_hosts())
+    after = tls.fingerprint(folder / "self-signed.pem")
+    assert {shown(server) for _ in range(10)} == {before}
+
+    server.process.send_signal(signal.SIGHUP)
+
+    deadline = time.monotonic() + 20
+    while {shown(server) for _ in range(20)} != {after}:
+        assert time.monotonic() < deadline
+    assert len(pids(server)) == WORKERS
+
+
+def shown(server: ServerProcess) -> str:
+    """The SHA-256 of the certificate that a new connection meets."""
+    address = urlsplit(server.url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((address.hostname, address.port), timeout=20) as plain,
+        context.wrap_socket(plain) as encrypted,
+    ):
+        certificate = encrypted.getpeercert(binary_form=True)
+    assert certificate is not None
+    return sha256(certificate).digest().hex(":").upper()
+
+
+def test_a_service_manager_hears_once_all_of_them_answer_and_that_they_live(workers, tmp_path):
+    place = tmp_path / "manager"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(place))
+        manager.settimeout(20)
+        server = workers(environ={"NOTIFY_SOCKET": str(place), "WATCHDOG_USEC": "300000"})
+        assert manager.recv(100) == b"READY=1"
+        assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        assert server.stop() == 0
+        said = b""
+        while said != b"STOPPING=1":
+            said = manager.recv(100)

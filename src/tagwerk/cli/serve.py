@@ -21,7 +21,7 @@ from typing import Any
 import click
 import uvicorn
 
-from tagwerk.cli.invocation import Invocation, common_options, pass_invocation
+from tagwerk.cli.invocation import Invocation, common_options, make_private_folder, pass_invocation
 from tagwerk.cli.logs import configure
 from tagwerk.cli.service_manager import ServiceManager
 from tagwerk.cli.worker import jobs_in_server
@@ -155,6 +155,7 @@ def _with_certificate(settings: Settings, *, self_signed: bool) -> Settings:
     """The settings with a certificate of the server's own, if that is asked for."""
     if not self_signed:
         return settings
+    make_private_folder(settings.storage.data)  # A database elsewhere needs none.
     host = settings.server.host
     names = [*tls.local_hosts(), *([] if _is_any(host) else [host])]
     return dataclasses.replace(settings, tls=tls.self_signed(settings.storage.data, names))

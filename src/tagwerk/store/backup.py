@@ -24,11 +24,14 @@ WRITTEN = "backup"
 def write_backup(engine: Engine, file: Path, *, now: int, progress: Progress = lambda _rows: None) -> Counts:
     """Write everything into `file`, an absolute path, and return what it is.
 
-    It appears under its name when it is complete and on the disk, in the place of an older one.
+    It appears under its name when it is complete and on the disk, in the place of an older one,
+    readable by its owner alone.
     """
     part = file.with_name(f".{file.name}.part")
     try:
         part.unlink(missing_ok=True)
+        # It holds hashes of passwords.
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         found = _write(engine, part, now=now, progress=progress)
         _to_disk(part)
         part.replace(file)
