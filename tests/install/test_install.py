@@ -58,7 +58,7 @@ def documented() -> list[list[str]]:
             r"(?<!`)`((?:sudo )?tagwerk [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)
         )
         for line in lines:
-            words = shlex.split(line)
+            words = shlex.split(line, comments=True)
             words = words[1:] if words[:1] == ["sudo"] else words
             words = words[2:] if words[:1] == ["-u"] else words
             if words and re.fullmatch(r"(\S*/)?tagwerk", words[0]) and words[1:] not in found:

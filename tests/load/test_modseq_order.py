@@ -72,7 +72,7 @@ def with_the_newest_number(txn: Transaction) -> Collection:
     """The same, where nobody counts in the collection: it stands at the newest number that can be seen."""
     row = txn.row("SELECT COALESCE(MAX(modseq), 0) FROM object")
     assert row is not None
-    return dataclasses.replace(counted(txn), modseq=row[0])
+    return dataclasses.replace(counted(txn), modseq=row[0], shared_modseq=row[0])
 
 
 def write_and_follow(url: str, how: str, reading: Reading) -> tuple[list[Reader], dict[str, str]]:
