@@ -115,8 +115,8 @@ OPTIONS: tuple[Option, ...] = (
         "public_url",
         "text",
         "",
-        "What the server is called from outside, for example https://dav.example.org; public links begin with it."
-        " Empty: http:// with host and port.",
+        "Where clients reach the server, for example https://dav.example.org: public links begin with it, and devices"
+        " are set up with it. Empty: host and port.",
     ),
     Option(
         "server",
@@ -399,13 +399,6 @@ OPTIONS: tuple[Option, ...] = (
         "serve",
         "Who does the jobs: every process of `tagwerk serve` (serve), or only `tagwerk worker` (worker).",
         choices=("serve", "worker"),
-    ),
-    Option(
-        "onboarding",
-        "url",
-        "text",
-        "",
-        "Where clients reach the server, for example https://calendar.example.com/.",
     ),
     Option("onboarding", "title", "text", "Tagwerk", "What devices call the account, and who it is from."),
     Option(

@@ -125,7 +125,6 @@ class Jobs:
 class Onboarding:
     """[onboarding]; a key of None is in the file of the certificate."""
 
-    url: str
     title: str
     certificate: Path | None
     key: Path | None
@@ -204,7 +203,6 @@ def load(
         ),
         Retention(**values["retention"]),
         Onboarding(
-            values["onboarding"]["url"],
             values["onboarding"]["title"],
             *(_file_path(values["onboarding"][name], path, environ) for name in ("certificate", "key")),
         ),

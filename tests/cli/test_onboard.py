@@ -100,7 +100,9 @@ def test_a_profile_is_signed_with_the_certificate_of_the_settings(tagwerk, anna,
         pytest.skip("needs package openssl")
     made = tls.self_signed(tmp_path, ["cal.example.org"])
     config = tmp_path / "tagwerk.ini"
-    config.write_text(f"[onboarding]\nurl = {URL}\ncertificate = self-signed.pem\nkey = self-signed.key\n")
+    config.write_text(
+        f"[server]\npublic_url = {URL}\n[onboarding]\ncertificate = self-signed.pem\nkey = self-signed.key\n"
+    )
     path = tmp_path / "anna.mobileconfig"
 
     tagwerk("onboard", "anna", "--config", config, "--format", "mobileconfig", "--output", path)

@@ -47,7 +47,7 @@ FORMATS = ("text", "png", "svg", "mobileconfig", "link")
     help="Write to a file that only you can read.",
 )
 @click.option(
-    "--url", metavar="URL", default="", help="Where clients reach the server, instead of [onboarding] url."
+    "--url", metavar="URL", default="", help="Where clients reach the server, instead of [server] public_url."
 )
 @click.option("--label", metavar="TEXT", default="", help="Name of the device, for its app password.")
 @click.option(
@@ -77,7 +77,7 @@ def onboard(
     What comes out holds the app password: give it to the person alone.
     """
     settings = invocation.settings()
-    place = account_url(url or settings.onboarding.url or _own_url(settings))
+    place = account_url(url or settings.server.public_url or _own_url(settings))
     binary = form in ("png", "mobileconfig")
     if binary and output is None and sys.stdout.isatty():
         raise click.UsageError(f"A {form} is no text; write it to a file with --output.")
@@ -146,7 +146,7 @@ def _own_url(settings: Settings) -> str:
     if settings.tls.certificate is not None and settings.server.host not in ("0.0.0.0", "::"):  # noqa: S104
         return f"https://{settings.server.host}:{settings.server.port}{settings.server.base_path}/"
     raise ConfigurationError(
-        "Say where clients reach the server: --url https://calendar.example.com/, or [onboarding] url in the file."
+        "Say where clients reach the server: --url https://calendar.example.com/, or [server] public_url in the file."
     )
 
 

@@ -349,7 +349,8 @@ def base_url(settings: Settings) -> str:
     if server.public_url:
         return server.public_url.rstrip("/")
     host = "127.0.0.1" if server.host in ("0.0.0.0", "::", "") else server.host  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}{server.base_path}"
+    scheme = "http" if settings.tls.certificate is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}{server.base_path}"
 
 
 def _places(txn: Transaction, place: str | None) -> list[tuple[Principal, Binding]]:
