@@ -68,6 +68,16 @@ def test_who_begins_to_watch_is_told_where_things_are(feed, calendar):
         seen.wait_for(calendar.id, calendar.modseq)
 
 
+def test_who_begins_later_is_told_where_things_are_though_nothing_changes(feed, calendar):
+    first, second = Seen(), Seen()
+
+    with feed.watch([calendar.id], first):
+        first.wait_for(calendar.id, calendar.modseq)
+        time.sleep(0.3)
+        with feed.watch([calendar.id], second):
+            second.wait_for(calendar.id, calendar.modseq)
+
+
 def test_a_change_of_another_connection_is_told_within_a_second(feed, url, calendar):
     other, seen = open_engine(url), Seen()
     with feed.watch([calendar.id], seen):

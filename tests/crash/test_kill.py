@@ -20,7 +20,7 @@ from serverprocess import ServerProcess, tagwerk
 from tagwerk.cli.check import examine
 from tagwerk.store import open_engine
 
-ROUNDS = 10
+ROUNDS = 4
 WRITERS = 2
 HOME = "/anna/calendar/"
 

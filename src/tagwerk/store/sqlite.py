@@ -6,7 +6,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -143,7 +143,7 @@ class SqliteEngine:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
 
-    def news(self, stopped: threading.Event) -> Iterator[None]:
+    def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
         with _translated(self._path):
             connection = self._connect()
             try:
@@ -151,9 +151,9 @@ class SqliteEngine:
                 while not stopped.is_set():
                     # A number in shared memory, other for this connection after every commit of another one.
                     version = connection.execute("PRAGMA data_version").fetchone()
-                    if version != seen:
-                        seen = version
-                        yield None
+                    # Also where nothing happened: somebody may have begun to watch meanwhile.
+                    yield None if version != seen else {}
+                    seen = version
                     stopped.wait(WATCH_SECONDS)
             finally:
                 connection.close()

@@ -51,9 +51,10 @@ class Sight:
     """How somebody sees the history of a collection; by default as its owner.
 
     `epoch` is the history's name for them.  With `personal`, what somebody has of their own in
-    the collection counts as a change as well; with `viewer`, what is theirs in its objects.  With `hides`, private objects are not there: one that became private is
-    gone, and one that always was never existed.  `etag` makes their entity tag of the
-    object's own, its name, its privacy, and whether it holds its owner's own.
+    the collection counts as a change as well; with `viewer`, what is theirs in its objects.
+    With `hides`, private objects are not there: one that became private is gone, and one that
+    always was never existed.  `etag` makes their entity tag of the object's own, its name, its
+    privacy, and whether it holds its owner's own.
     """
 
     epoch: str = ""
@@ -92,19 +93,20 @@ def changes_since(
     epoch = sight.epoch or collection.epoch
     position, began = _begin(collection, token, epoch, _newest(collection, sight))
     told = began or position
-    # What was never seen is left out of the pages, too: their number would tell of it.
-    least_hidden = Privacy.PRIVATE if sight.hides else Privacy.PRIVATE + 1
+    least_hidden = int(Privacy.PRIVATE) + (0 if sight.hides else 1)
     rows = _changed(txn, collection.id, position, told, least_hidden, limit=limit + 1)
+    if sight.hides:
+        rows += _hidden(txn, collection.id, told, limit=limit + 1)
     if sight.viewer:
-        own = _own_changes(txn, collection.id, sight.viewer, position, told, least_hidden, limit=limit + 1)
-        rows = sorted((*rows, *own), key=lambda row: row.modseq)
+        rows += _own_changes(txn, collection.id, sight.viewer, position, least_hidden, limit=limit + 1)
+    rows.sort(key=lambda row: row.modseq)
     truncated = len(rows) > limit
     del rows[limit:]
     # An object whose own part changed after the rest is there twice; once is enough.
     changed: dict[str, str] = {}
     removed: dict[str, None] = {}
     for row in rows:
-        if row.removed or row.privacy >= least_hidden:
+        if row.removed:
             removed[row.name] = None
         else:
             changed[row.name] = sight.etag(row.etag, row.name, row.privacy, row.alarms)
@@ -144,8 +146,22 @@ def _changed(
     rows = txn.rows(
         "SELECT name, etag, modseq, removed, privacy, alarms FROM object"
         " WHERE collection_id = ? AND modseq > ? AND (NOT removed OR modseq > ?)"
-        " AND (privacy < ? OR hidden_modseq > ?) ORDER BY modseq LIMIT ?",
-        (collection, position, told, least_hidden, told, limit),
+        " AND privacy < ? ORDER BY modseq LIMIT ?",
+        (collection, position, told, least_hidden, limit),
+    )
+    return list(map(_Changed._make, rows))
+
+
+def _hidden(txn: Transaction, collection: CollectionId, told: Modseq, *, limit: int) -> list[_Changed]:
+    """What was seen once and is private now: gone at the modseq at which it was hidden.
+
+    It has its place in the walk there, whatever happened to it since; what was never seen has none.
+    """
+    rows = txn.rows(
+        "SELECT name, '', hidden_modseq, TRUE, privacy, alarms FROM object"
+        " WHERE collection_id = ? AND modseq > ? AND hidden_modseq > ? AND privacy = ?"
+        " ORDER BY hidden_modseq LIMIT ?",
+        (collection, told, told, int(Privacy.PRIVATE), limit),
     )
     return list(map(_Changed._make, rows))
 
@@ -155,7 +171,6 @@ def _own_changes(
     collection: CollectionId,
     viewer: PrincipalId,
     position: Modseq,
-    told: Modseq,
     least_hidden: int,
     *,
     limit: int,
@@ -164,8 +179,8 @@ def _own_changes(
         "SELECT o.name, o.etag, p.modseq, o.removed, o.privacy, o.alarms FROM personal p"
         " JOIN object o ON o.collection_id = p.collection_id AND o.name = p.object_name"
         " WHERE p.principal_id = ? AND p.collection_id = ? AND p.modseq > ? AND NOT o.removed"
-        " AND (o.privacy < ? OR o.hidden_modseq > ?) ORDER BY p.modseq LIMIT ?",
-        (viewer, collection, position, least_hidden, told, limit),
+        " AND o.privacy < ? ORDER BY p.modseq LIMIT ?",
+        (viewer, collection, position, least_hidden, limit),
     )
     return list(map(_Changed._make, rows))
 
