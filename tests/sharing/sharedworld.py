@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+from hypothesis import strategies as st
 
 from enginedav import EngineDav, World
 from tagwerk.dav.engine import DavEngine
@@ -117,3 +120,26 @@ def counted(world: World) -> Iterator[list[str]]:
     finally:
         for connection in connections:
             connection.set_trace_callback(None)
+
+
+Happening = tuple[str, int, int, int]
+"""A step of a random story: its name, and numbers that choose among what there is."""
+
+T = TypeVar("T")
+
+
+def happenings(weights: Mapping[str, int], *, number: int) -> st.SearchStrategy[list[Happening]]:
+    """Stories of that many steps, in which each happens as often as it weighs.
+
+    Not a state machine of Hypothesis's, because that leaves out some rules in each run, and these find
+    faults by what they do to each other.
+    """
+    names = [name for name, weight in weights.items() for _ in range(weight)]
+    numbers = st.integers(0, 999)
+    steps = st.tuples(st.integers(0, len(names) - 1).map(names.__getitem__), numbers, numbers, numbers)
+    return st.lists(steps, min_size=number, max_size=number)
+
+
+def chosen(among: Sequence[T], number: int) -> T:
+    """One of them."""
+    return among[number % len(among)]

@@ -6,7 +6,7 @@ import pytest
 from secrets_everywhere import full
 from sharedworld import delegate, share
 
-from davclient import DAV, NS, Answer, Multistatus, sync_body
+from davclient import CALDAV, DAV, NS, Answer, Multistatus, sync_body
 from davsamples import event
 from enginedav import EngineDav, World
 
@@ -154,6 +154,24 @@ def test_nobody_hides_from_themselves_what_they_write(
 
     assert [answer.status for answer in answers] == [403] * 5
     assert stored(world, work) == before
+
+
+@pytest.mark.parametrize("viewer", ["write", "dwrite"])
+def test_a_uid_in_use_does_not_tell_where(world: World, work: str, viewer: str) -> None:
+    client, place = world.client(viewer), place_of(viewer)
+    assert client.put(f"/{viewer}/own/mine.ics", event("priv")).status == 201
+
+    answers = [
+        client.put(f"{place}new.ics", event("priv")),
+        client("POST", place, event("priv"), **calendar_type()),
+        client.copy(f"/{viewer}/own/mine.ics", f"{place}new.ics"),
+        client.move(f"/{viewer}/own/mine.ics", f"{place}new.ics"),
+    ]
+
+    for answer in answers:
+        assert (answer.status, answer.condition) == (409, CALDAV + "no-uid-conflict")
+        assert "priv.ics" not in answer.text
+        assert answer.xml().find(f".//{DAV}href") is None
 
 
 # Entity tags and sizes

@@ -5,9 +5,10 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from sharedworld import delegate, find, join, place, share
+from sharedworld import delegate, find, join, leave, place, share, unshare
 
-from davclient import CS, DAV, NS
+from davclient import CS, DAV, ICAL, NS
+from davsamples import event
 from enginedav import NOW, EngineDav, World
 from tagwerk.model import Access, Kind
 from tagwerk.store.collections import create_collection
@@ -185,6 +186,18 @@ def test_a_delegate_is_told_when_what_they_may_do_changes(people: World, level: 
     assert len(people.client().sync("/anna/", owners).multistatus()) == 0
 
 
+def test_a_delegate_is_told_when_a_group_makes_the_difference(people: World) -> None:
+    people.add_collection("work")
+    delegate(people, "anna", "bert", "read")
+    delegate(people, "anna", "team", "write")
+    bert = people.client("bert")
+
+    for happens in (join, leave):
+        before = bert.sync("/anna/").multistatus().token
+        happens(people, "team", "bert")
+        assert list(bert.sync("/anna/", before).multistatus()) == ["/anna/work/"]
+
+
 def test_only_the_owner_is_told_how_much_they_store(people: World) -> None:
     work = people.add_collection("work")
     asked = (DAV + "quota-used-bytes", DAV + "quota-available-bytes")
@@ -194,3 +207,56 @@ def test_only_the_owner_is_told_how_much_they_store(people: World) -> None:
     assert set(people.client(quota=1000).propfind(work, *asked).only().values) == set(asked)
     assert not people.client("bert", quota=1000).propfind("/bert/work/", *asked).only().values
     assert not people.client("carl", quota=1000).propfind(work, *asked).only().values
+
+
+@pytest.mark.parametrize("way", ["taken back", "left"])
+def test_what_was_ones_own_is_gone_with_a_share(people: World, way: str) -> None:
+    work = people.add_collection("work")
+    share(people, work, "bert", "write")
+    bert, path = people.client("bert"), "/bert/work/a.ics"
+    alarm = "BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:mine\nTRIGGER:-PT9M\nEND:VALARM"
+    assert bert.put(path, event("a", more=alarm)).status == 201
+    assert "DESCRIPTION:mine" in bert.get(path).text
+    assert bert.proppatch("/bert/work/", set="<I:calendar-color>#112233</I:calendar-color>").status == 207
+
+    if way == "left":
+        assert bert.delete("/bert/work/").status == 204
+    else:
+        unshare(people, work, "bert")
+    share(people, work, "bert", "write")
+
+    assert bert.get(path).status == 200
+    assert "DESCRIPTION:mine" not in bert.get(path).text
+    assert not bert.propfind("/bert/work/", ICAL + "calendar-color").only().values
+    with people.store.read() as txn:
+        assert txn.row("SELECT COUNT(*) FROM personal") == (0,)
+
+
+def test_who_still_acts_for_the_owner_keeps_what_is_their_own(people: World) -> None:
+    work = people.add_collection("work")
+    assert people.client().put(work + "a.ics", event("a")).status == 201
+    delegate(people, "anna", "bert", "read")
+    share(people, work, "bert", "read")
+    bert = people.client("bert")
+    alarm = "BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:mine\nTRIGGER:-PT9M\nEND:VALARM"
+    assert bert.put("/bert/work/a.ics", event("a", more=alarm)).status == 204
+    before = bert.sync(work).multistatus().token
+    etag = bert.get(work + "a.ics").etag
+
+    assert bert.delete("/bert/work/").status == 204
+
+    assert "DESCRIPTION:mine" in bert.get(work + "a.ics").text
+    assert bert.get(work + "a.ics").etag == etag
+    assert bert.sync(work, before).multistatus().names == []
+
+
+def test_who_leaves_a_group_keeps_no_place_for_what_it_had(people: World) -> None:
+    work = people.add_collection("work")
+    share(people, work, "team", "read")
+    dora = people.client("dora")
+    assert dora("PROPFIND", "/dora/work/").status == 207
+
+    leave(people, "team", "dora")
+
+    assert dora("PROPFIND", "/dora/work/").status == 404
+    assert dora("MKCALENDAR", "/dora/work/").status == 201
