@@ -68,7 +68,7 @@ def documented() -> list[list[str]]:
 
 @pytest.mark.parametrize("words", documented(), ids=" ".join)
 def test_every_documented_command_is_understood(words):
-    command, context = tagwerk, click.Context(tagwerk, info_name="tagwerk")
+    command, context = tagwerk, click.Context(tagwerk, info_name="tagwerk", **tagwerk.context_settings)
     rest = list(words)
     while isinstance(command, click.Group):
         if not rest or rest[0] in ("--help", "--version"):
