@@ -120,6 +120,20 @@ def test_what_was_copied_does_not_come_back_either(world: World, work: str, view
     assert stored(world, work) == before
 
 
+@pytest.mark.parametrize("level", ["busy", "read", "write", "manage"])
+def test_one_place_of_a_calendar_does_not_write_over_the_other(world: World, work: str, level: str) -> None:
+    share(world, work, "dwrite", level)
+    before = stored(world, work)
+    client = world.client("dwrite")
+
+    for name in OBJECTS:
+        for source, to in (("/dwrite/work/", work), (work, "/dwrite/work/")):
+            for method in (client.copy, client.move):
+                assert method(f"{source}{name}.ics", f"{to}{name}.ics").status in (403, 404)
+
+    assert stored(world, work) == before
+
+
 def test_who_manages_the_calendar_writes_what_is_private(world: World, work: str) -> None:
     client = world.client("manage")
 

@@ -260,3 +260,27 @@ def test_who_leaves_a_group_keeps_no_place_for_what_it_had(people: World) -> Non
 
     assert dora("PROPFIND", "/dora/work/").status == 404
     assert dora("MKCALENDAR", "/dora/work/").status == 201
+
+
+@pytest.mark.parametrize("way", ["CS", "DAV", "ACL"])
+def test_who_gets_it_in_another_way_keeps_their_place(people: World, way: str) -> None:
+    work = people.add_collection("work")
+    share(people, work, "team", "write")
+    dora = people.client("dora")
+    assert dora.proppatch("/dora/work/", set="<I:calendar-color>#112233</I:calendar-color>").status == 207
+    before = dora.sync("/dora/work/").multistatus().token
+
+    bodies = {
+        "CS": f"<CS:share {NS}><CS:remove><D:href>/team/</D:href></CS:remove>"
+        "<CS:set><D:href>/dora/</D:href><CS:read-write/></CS:set></CS:share>",
+        "DAV": f"<D:share-resource {NS}><D:sharee><D:href>/team/</D:href><D:share-access><D:no-access/></D:share-access>"
+        "</D:sharee><D:sharee><D:href>/dora/</D:href><D:share-access><D:read-write/></D:share-access></D:sharee>"
+        "</D:share-resource>",
+        "ACL": f"<D:acl {NS}><D:ace><D:principal><D:href>/dora/</D:href></D:principal><D:grant><D:privilege><D:read/>"
+        "</D:privilege><D:privilege><D:write/></D:privilege></D:grant></D:ace></D:acl>",
+    }
+    assert people.client()("ACL" if way == "ACL" else "POST", work, bodies[way]).status == 200
+
+    assert given(people, work) == {"dora": "write"}
+    assert dora.value("/dora/work/", ICAL + "calendar-color").text == "#112233"
+    assert dora.sync("/dora/work/", before).status == 207

@@ -29,7 +29,7 @@ from tagwerk.store.access import access_of, delegated
 from tagwerk.store.shares import invitation
 from tagwerk.store.sync import prune_tombstones
 
-EXAMPLES = int(os.environ.get("TAGWERK_MODEL_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("TAGWERK_MODEL_EXAMPLES", "12"))
 STEPS = 60
 
 PATH = "/anna/work/"

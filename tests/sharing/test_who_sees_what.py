@@ -22,7 +22,7 @@ from tagwerk.sharing import delegation, groups, shares
 from tagwerk.store.collections import create_collection
 from tagwerk.store.principals import set_accept
 
-EXAMPLES = int(os.environ.get("TAGWERK_MODEL_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("TAGWERK_MODEL_EXAMPLES", "16"))
 STEPS = 30
 
 PEOPLE = ("anna", "bert", "carl")
@@ -109,6 +109,7 @@ class Sharing:
         self.make("bert")
         self.share_by_function(self.make("team"), "team", "write")
         self.model.settle()
+        self.check()
 
     # What is there
 

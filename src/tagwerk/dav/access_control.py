@@ -279,13 +279,14 @@ def set_acl(context: Context) -> Response:
         if found is not None:
             grantee, access = found
             wanted[grantee.id if grantee else EVERYBODY] = (grantee, access)
-    collection = resource.binding.collection
-    for share in context.shares(collection):
+    before = context.shares(resource.binding.collection)
+    # First what is given, so that nobody who has it in another way from now on loses their place.
+    for grantee, access in wanted.values():
+        shares.share(context.txn, resource.binding, grantee, access, by=context.by)
+    for share in before:
         if share.grantee not in wanted:
             gone = context.principal(share.grantee) if share.grantee != EVERYBODY else None
             shares.unshare(context.txn, resource.binding, gone, by=context.by)
-    for grantee, access in wanted.values():
-        shares.share(context.txn, resource.binding, grantee, access, by=context.by)
     return Response(200, {"Cache-Control": "no-cache"})
 
 

@@ -113,6 +113,10 @@ def _transfer_object(
         into = resolve_collection(context, to[:2])
     except NotFound as error:
         raise Conflict(f"{error} Make it first.") from error
+    same = into.binding.collection.id == source.parent.binding.collection.id
+    if same and to[2] == source.stored.name:
+        # Who acts for somebody may have the same calendar in their own home as well.
+        raise Refused("Source and destination are the same resource.")
     _check_rights(source, into, moving=moving)
     _check_fits(source, into)
     # Always in the order of ids, so that two transfers cannot wait for each other.

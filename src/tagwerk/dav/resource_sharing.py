@@ -20,7 +20,7 @@ from tagwerk.dav.sharing import (
     visible_shares,
 )
 from tagwerk.errors import DAV, InvalidXml, Refused
-from tagwerk.model import Access, Status
+from tagwerk.model import Access, Principal, Status
 from tagwerk.sharing.shares import collection_behind
 
 feature = Feature("WebDAV resource sharing", tokens=("resource-sharing",))
@@ -71,16 +71,20 @@ def share_resource(context: Context, resource: Resource, root: Element) -> Respo
     check_may_share(resource)
     wanted = list(root.iterfind("{DAV:}sharee"))
     check_amount(wanted)
+    gone: list[Principal | None] = []
+    # First what is given, so that nobody who has it in another way from now on loses their place.
     for node in wanted:
         grantee = grantee_of(context, resource, node)
         asked = [child.tag for child in node.iterfind("{DAV:}share-access/*")]
         if asked == [DAV + "no-access"]:
-            take_back(context, resource, grantee)
+            gone.append(grantee)
         elif asked in ([DAV + "read"], [DAV + "read-write"]):
             comment = (node.findtext("{DAV:}comment") or "").strip()[:1000]
             give(context, resource, grantee, writes=asked == [DAV + "read-write"], summary=comment)
         else:
             raise InvalidXml("share-access is one of read, read-write and no-access.")
+    for grantee in gone:
+        take_back(context, resource, grantee)
     return Response(200, {"Cache-Control": "no-cache"})
 
 

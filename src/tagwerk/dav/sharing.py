@@ -101,12 +101,14 @@ def share_collection(context: Context, resource: Resource, root: Element) -> Res
     if unknown:
         return _refused(wanted, unknown)
     kept = {grantee for node, grantee in named if node.tag == CS + "set"}
+    # First what is given, so that nobody who has it in another way from now on loses their place.
     for node, grantee in named:
         if node.tag == CS + "set":
             summary = (node.findtext(CS + "summary") or "").strip()[:1000]
             give(context, resource, grantee, writes=_access_asked(node), summary=summary)
-        elif grantee not in kept:
-            # iCal removes and sets those of whom it changes the access, in any order.
+    for node, grantee in named:
+        # iCal removes and sets those of whom it changes the access, in any order.
+        if node.tag == CS + "remove" and grantee not in kept:
             take_back(context, resource, grantee)
     return Response(200, {"Cache-Control": "no-cache"})
 
