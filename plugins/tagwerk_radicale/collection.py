@@ -212,7 +212,7 @@ class Collection(BaseCollection):
         principal = principal_by_id(txn, self.viewer)
         if principal is None or self.binding.principal != self.viewer:
             raise NeedPrivileges(f"/{self.path} may not be deleted from here.")
-        by = By(self._database.user or principal.name, int(time.time()))
+        by = By(self._database.user or principal.name, int(time.time()), principal=self.viewer)
         if self.binding.access is Access.OWNER:
             shares.delete(txn, self.binding.collection.id, by=by)
         else:

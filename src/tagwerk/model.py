@@ -26,6 +26,9 @@ ALWAYS = -(2**62)
 EVERYBODY = PrincipalId(0)
 """In a share: everybody on this server."""
 
+NOBODY = PrincipalId(0)
+"""Where somebody looks or acts: no principal, as through a public link or on the command line."""
+
 
 class Kind(enum.StrEnum):
     """What a collection holds."""

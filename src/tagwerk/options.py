@@ -393,6 +393,24 @@ OPTIONS: tuple[Option, ...] = (
         maximum=36500,
     ),
     Option(
+        "retention",
+        "trash_days",
+        "integer",
+        "30",
+        "Days for which collections that were deleted can be had again (`tagwerk trash`); with 0 until the next"
+        " daily upkeep.",
+        maximum=36500,
+    ),
+    Option(
+        "retention",
+        "history_days",
+        "integer",
+        "30",
+        "Days for which objects that were deleted, and earlier versions of those that were changed, can be had"
+        " again (`tagwerk trash`, `history`, `undo`); with 0 until the next daily upkeep.",
+        maximum=36500,
+    ),
+    Option(
         "jobs",
         "run",
         "choice",

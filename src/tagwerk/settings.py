@@ -112,6 +112,8 @@ class Retention:
 
     tombstone_days: int
     audit_days: int
+    trash_days: int
+    history_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,10 @@ def test_a_removed_collection_is_gone_and_its_name_is_free(tagwerk, anna):
     removed = tagwerk("collection", "remove", "anna", "tasks")
     added = tagwerk("collection", "add", "anna", "tasks", "--kind", "addressbook")
 
-    assert (removed.code, removed.out) == (0, "Collection tasks of anna was removed.\n")
+    assert (removed.code, removed.out) == (
+        0,
+        "Collection tasks of anna was removed.\nFor 30 days `tagwerk undo anna/tasks` has it again.\n",
+    )
     assert added.code == 0
     assert listed(tagwerk)["tasks"]["kind"] == "addressbook"
 

@@ -59,7 +59,7 @@ def remove(txn: Transaction, principal: Principal, *, gifts: Mapping[str, Princi
     for name, heir in gifts.items():
         give(txn, principal, name, heir, by=by)
     for binding in collections_of(txn, principal.id):
-        shares.delete(txn, binding.collection.id, by=by)
+        shares.delete(txn, binding.collection.id, by=by, for_ever=True)
     remove_principal(txn, principal.id)
 
 
@@ -88,7 +88,7 @@ def erase(txn: Transaction, principal: Principal, *, gifts: Mapping[str, Princip
         for owner, number in objects_that_name(txn, address).items():
             kept.append(
                 Kept(
-                    f"{number} of the events, tasks and contacts of {owner} that name {address}",
+                    f"{number} of the events, tasks and contacts of {owner} that name {address}, earlier versions counted",
                     f"they are data of {owner}, who decides about them",
                 )
             )

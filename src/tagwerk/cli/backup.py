@@ -74,5 +74,5 @@ def restore(invocation: Invocation, file: Path, user: str | None, collection: st
                 click.echo(f"{described(counts(txn))} were restored as of {written}.")
         else:
             name, only = user, collection or ""
-            restored = run(engine, lambda txn: restore_user(source, txn, name, collection=only))
+            restored = run(engine, lambda txn: restore_user(source, txn, name, now=now(), collection=only))
             click.echo(f"{', '.join(restored) or 'Nothing'} of {user} was restored as of {written}.")

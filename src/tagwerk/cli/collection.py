@@ -140,17 +140,18 @@ def watch(invocation: Invocation, user: str, names: tuple[str, ...]) -> None:
 @common_options
 @pass_invocation
 def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
-    """Remove a collection with everything in it.
+    """Remove a collection with everything in it; `tagwerk trash` has it for some time.
 
     On a terminal it asks before.
     """
-    with invocation.engine(invocation.settings()) as engine:
+    settings = invocation.settings()
+    with invocation.engine(settings) as engine:
         with engine.read() as txn:
             owner = user_called(txn, user)
             objects = sum(1 for _ in etags(txn, collection_called(txn, owner, name).collection.id))
         if not yes and on_terminal():
             click.confirm(
-                f"Remove {name} of {owner.name} with {counted(objects, 'object')} for ever?",
+                f"Remove {name} of {owner.name} with {counted(objects, 'object')}?",
                 abort=True,
                 err=True,
             )
@@ -160,6 +161,9 @@ def remove(invocation: Invocation, user: str, name: str, yes: bool) -> None:
             lambda txn: shares.delete(txn, collection_called(txn, owner, name).collection.id, by=by),
         )
     click.echo(f"Collection {name} of {owner.name} was removed.")
+    days = settings.retention.trash_days
+    if days:
+        click.echo(f"For {counted(days, 'day')} `tagwerk undo {owner.name}/{name}` has it again.")
 
 
 def collection_called(txn: Transaction, owner: Principal, name: str) -> Binding:

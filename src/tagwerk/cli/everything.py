@@ -17,10 +17,11 @@ from urllib.parse import quote
 from tagwerk.accounts.leaving import belongings
 from tagwerk.cli.collection import DISPLAY_NAME
 from tagwerk.ical import export as calendars
-from tagwerk.model import Binding, Kind, Principal
+from tagwerk.model import NO_BINDING, Binding, Kind, Principal
 from tagwerk.store.collections import bindings_of
 from tagwerk.store.credentials import credentials_of
 from tagwerk.store.engine import Transaction
+from tagwerk.store.history import RemovedCollection, content_of, latest, removed_collections
 from tagwerk.store.objects import objects
 from tagwerk.store.properties import collection_properties, principal_properties
 from tagwerk.store.second_factors import totp_of
@@ -34,6 +35,8 @@ devices.json       the password and the app passwords, without their secrets: wh
 shares.json        whose collections {name} sees, and who sees those of {name}
 collections/       each collection as one file that every program reads, and its properties
 objects/           the same once more, every object as it was stored, byte for byte
+history/           earlier versions of the objects, and what was deleted, with versions.json that says what is what
+trash/             collections that were deleted, as above
 log.txt            the lines of the log files that were given which name {name}
 """
 
@@ -93,6 +96,9 @@ def files(
         # What others own is theirs to take along.
         if binding.collection.owner == principal.id:
             yield from _collection(txn, binding)
+            yield from _history(txn, binding)
+    for removed in removed_collections(txn, principal.id):
+        yield from _trashed(txn, removed)
     lines = list(log_lines(logs, principal.name))
     if lines:
         yield "log.txt", b"".join(lines)
@@ -133,6 +139,37 @@ def _collection(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes
     yield f"collections/{name}.properties.json", _json(properties)
     for each, content in found:
         yield f"objects/{name}/{quote(each, safe='@ ')}", content
+
+
+def _history(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes]]:
+    """What the objects of a collection were before, and what was deleted from it."""
+    found = latest(txn, binding.collection.id)
+    if not found:
+        return
+    folder = f"history/{quote(binding.name, safe='@ ')}"
+    described = []
+    for version in found:
+        file = f"{version.modseq}-{quote(version.name, safe='@ ')}"
+        yield f"{folder}/{file}", content_of(txn, version)
+        described.append(
+            {
+                "file": file,
+                "name": version.name,
+                "from": version.began,
+                "until": version.ended,
+                "end": version.how.value,
+                "by": version.by,
+            }
+        )
+    yield f"{folder}/versions.json", _json(described)
+
+
+def _trashed(txn: Transaction, removed: RemovedCollection) -> Iterator[tuple[str, bytes]]:
+    """A collection that was deleted, as objects and properties."""
+    folder = f"trash/{quote(removed.name, safe='@ ')}-{removed.removed}"
+    yield f"{folder}/properties.json", _json(collection_properties(txn, removed.id, NO_BINDING))
+    for each in objects(txn, removed.id, content=True):
+        yield f"{folder}/{quote(each.name, safe='@ ')}", each.content or b""
 
 
 def _json(value: object) -> bytes:

@@ -20,6 +20,7 @@ from tagwerk.cli.delegate import delegate
 from tagwerk.cli.doctor import doctor
 from tagwerk.cli.exports import export
 from tagwerk.cli.group import group, resource, room
+from tagwerk.cli.history import history, trash, undo
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import common_options
 from tagwerk.cli.jobs import jobs
@@ -58,6 +59,9 @@ for command in (
     room,
     resource,
     collection,
+    trash,
+    history,
+    undo,
     share,
     delegate,
     import_,

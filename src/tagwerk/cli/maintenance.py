@@ -12,7 +12,7 @@ import click
 from tagwerk.cli.check import examine
 from tagwerk.cli.invocation import Invocation, common_options, make_private_folder, now, pass_invocation
 from tagwerk.cli.table import counted
-from tagwerk.cli.upkeep import DAY
+from tagwerk.cli.upkeep import DAY, forget_what_was
 from tagwerk.errors import Refused
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
@@ -82,7 +82,8 @@ def _forget(engine: Engine, settings: Settings) -> str:
     failures = run(
         engine, lambda txn: forget_old_failures(txn, before=now() - settings.auth.throttle_seconds)
     )
-    return f"{counted(removals, 'removal')} and {counted(failures, 'count')} of failed logins"
+    versions, collections = forget_what_was(engine, settings)
+    return f"{counted(removals, 'removal')}, {counted(versions, 'earlier version')}, {counted(collections, 'deleted collection')} and {counted(failures, 'count')} of failed logins"
 
 
 def _check(engine: Engine) -> str:

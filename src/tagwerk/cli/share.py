@@ -20,7 +20,7 @@ from tagwerk.cli.invocation import (
     user_called,
 )
 from tagwerk.cli.passphrase import new_password, password_stdin
-from tagwerk.cli.table import table
+from tagwerk.cli.table import day, minute, table
 from tagwerk.errors import InvalidRequest, NotFound
 from tagwerk.model import LEVELS, Access, Binding, Principal
 from tagwerk.settings import Settings
@@ -146,8 +146,8 @@ def list_(invocation: Invocation, place: str | None, as_json: bool) -> None:
                 one["level"],
                 one["label"],
                 "yes" if one["password"] else "",
-                _day(one["expires"]),
-                _minute(one["last_used"]),
+                day(one["expires"]),
+                minute(one["last_used"]),
                 one["last_used_from"] or "",
             ]
             for one in public
@@ -312,7 +312,7 @@ def log(invocation: Invocation, place: str | None, most: int, as_json: bool) -> 
         return
     rows = [
         [
-            _minute(one.at),
+            minute(one.at),
             one.actor,
             one.action,
             f"{one.owner}/{one.collection}" if one.collection else one.owner,
@@ -395,16 +395,6 @@ def _instant(text: str) -> int:
     if len(text) <= 10:
         moment = moment.replace(hour=23, minute=59, second=59)
     return int(moment.timestamp())
-
-
-def _day(seconds: int | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d")
-
-
-def _minute(seconds: int | None) -> str:
-    if seconds is None:
-        return ""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _say(fields: dict[str, Any], as_json: bool, sentence: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
@@ -24,6 +25,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: 1 user, 2,000 users."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def day(seconds: int | None) -> str:
+    """The day of an instant here, "" for none."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d")
+
+
+def minute(seconds: int | None) -> str:
+    """An instant here to the minute, "" for none."""
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _cell(value: str | int) -> str:

@@ -13,6 +13,7 @@ from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.audit import forget_entries
 from tagwerk.store.engine import run
+from tagwerk.store.history import forget_removed_collections, forget_versions
 from tagwerk.store.login_failures import forget_old_failures
 from tagwerk.store.outbox import add_job, forget_done
 from tagwerk.store.upkeep import forget_removals
@@ -50,9 +51,20 @@ def do_upkeep(engine: Engine, settings: Settings) -> None:
     forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
     if forgotten:
         log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
+    forget_what_was(engine, settings)
     run(engine, lambda txn: forget_entries(txn, before=now() - retention.audit_days * DAY))
     run(engine, lambda txn: forget_old_failures(txn, before=now() - settings.auth.throttle_seconds))
     run(engine, lambda txn: forget_done(txn, before=now() - KEY_DAYS * DAY))
+
+
+def forget_what_was(engine: Engine, settings: Settings) -> tuple[int, int]:
+    """Forget earlier versions, and collections in the trash, after their time; how many of each."""
+    retention = settings.retention
+    versions = forget_versions(engine, before=now() - retention.history_days * DAY)
+    collections = forget_removed_collections(engine, before=now() - retention.trash_days * DAY)
+    if versions or collections:
+        log.info("%d earlier versions and %d deleted collections were forgotten.", versions, collections)
+    return versions, collections
 
 
 def _date(instant: int) -> str:

@@ -132,7 +132,7 @@ def _transfer_object(
         quota.check(context, into.binding.collection.owner, more=more)
     try:
         if existing is not None:
-            remove_object(context.txn, there, to[2], now=context.now)
+            remove_object(context.txn, there, to[2], now=context.now, by=context.user.id)
         transfer = writing.move if moving else writing.copy
         transfer(
             context.txn,

@@ -6,6 +6,7 @@ from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
 from tagwerk.errors import DAV, InsufficientStorage
 from tagwerk.model import Access, Principal, PrincipalId
+from tagwerk.store.history import make_room
 from tagwerk.store.principals import principal_by_id, used_bytes
 
 feature = Feature("RFC 4331", tokens=("quota",))
@@ -38,11 +39,16 @@ def limit_of(context: Context, owner: Principal) -> int:
 def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     """Called in the write transaction, before `more` bytes are added to what `owner` has.
 
+    What was deleted or overwritten does not count; it may take as much again, and the
+    oldest of it goes first.
+
     Raises:
         InsufficientStorage: that would be over the limit (RFC 4331 6, DAV:quota-not-exceeded).
     """
     principal = principal_by_id(context.txn, owner)
     limit = limit_of(context, principal) if principal else 0
+    if limit:
+        make_room(context.txn, owner, most=limit)
     if more > 0 and limit and used_bytes(context.txn, owner) + more > limit:
         raise InsufficientStorage(
             f"This would be more than the {limit} bytes that may be stored; delete something first.",

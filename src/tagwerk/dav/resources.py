@@ -12,6 +12,7 @@ from tagwerk.dav.message import Request
 from tagwerk.errors import MethodNotAllowed, NeedPrivileges, NotFound
 from tagwerk.model import (
     NO_BINDING,
+    NOBODY,
     Access,
     Binding,
     BindingId,
@@ -25,7 +26,7 @@ from tagwerk.model import (
 from tagwerk.settings import Settings
 from tagwerk.sharing import delegation
 from tagwerk.sharing.shares import By
-from tagwerk.sharing.views import NOBODY, View, view_of
+from tagwerk.sharing.views import View, view_of
 from tagwerk.store.access import delegated
 from tagwerk.store.collections import (
     NOTIFICATIONS,
@@ -200,7 +201,7 @@ class Context:
     @property
     def by(self) -> By:
         """The user as somebody who shares."""
-        return By(self.user.name, self.now, self.settings.sharing.accept)
+        return By(self.user.name, self.now, self.settings.sharing.accept, self.user.id)
 
     def href(self, *names: str, collection: bool = False) -> str:
         """The path of some names as a client must write it."""

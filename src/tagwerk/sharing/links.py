@@ -10,9 +10,9 @@ import secrets
 from hashlib import blake2b
 
 from tagwerk.errors import Refused
-from tagwerk.model import Access, Binding, Kind
+from tagwerk.model import NOBODY, Access, Binding, Kind
 from tagwerk.sharing.shares import By, record
-from tagwerk.sharing.views import NOBODY, View
+from tagwerk.sharing.views import View
 from tagwerk.store import links
 from tagwerk.store.collections import find_collection
 from tagwerk.store.engine import Transaction

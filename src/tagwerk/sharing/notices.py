@@ -74,11 +74,11 @@ def tell(txn: Transaction, principal: PrincipalId, notice: Notice) -> None:
     collection = notifications_of(txn, principal, now=notice.at)
     assert collection is not None
     facts = Facts(uid=notice.name, component=COMPONENT)
-    put_object(txn, collection, notice.name, upload=Upload(notice.dumps(), facts), now=notice.at)
+    put_object(txn, collection, notice.name, upload=Upload(notice.dumps(), facts), now=notice.at, keep=False)
 
 
 def untell(txn: Transaction, principal: PrincipalId, name: str, *, now: int) -> None:
     """Take a notice back that says nothing any more."""
     collection = notifications_of(txn, principal)
     if collection is not None and find_object(txn, collection, name) is not None:
-        remove_object(txn, collection, name, now=now)
+        remove_object(txn, collection, name, now=now, keep=False)

@@ -16,6 +16,7 @@ from tagwerk.errors import DAV, Conflict, NotFound, Refused
 from tagwerk.model import (
     EVERYBODY,
     NO_BINDING,
+    NOBODY,
     Access,
     Binding,
     BindingId,
@@ -40,6 +41,7 @@ from tagwerk.store.collections import (
     next_modseq,
 )
 from tagwerk.store.engine import Transaction
+from tagwerk.store.history import RemovedCollection, forget_places, put_aside, put_place, take_back
 from tagwerk.store.principals import everybody_in, principal_by_id
 from tagwerk.store.properties import collection_properties, home_properties, set_collection_properties
 
@@ -60,11 +62,15 @@ log = logging.getLogger("tagwerk.audit")
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who does something, when (seconds since 1970), and whether shares are accepted by themselves here."""
+    """Who does something, when (seconds since 1970), and whether shares are accepted by themselves here.
+
+    `principal` is `NOBODY` where it is no principal that does it.
+    """
 
     actor: str
     now: int
     accept: str = AT_ONCE
+    principal: PrincipalId = NOBODY
 
 
 def share(
@@ -128,8 +134,10 @@ def unshare(txn: Transaction, binding: Binding, grantee: Principal | None, *, by
     sweep(txn, collection, shares.invitees_of(txn, collection.id), by=by)
 
 
-def delete(txn: Transaction, collection: CollectionId, *, by: By) -> None:
+def delete(txn: Transaction, collection: CollectionId, *, by: By, for_ever: bool = False) -> None:
     """Delete a collection for everybody; those with whom it was shared are told.
+
+    Unless it is `for_ever`, it can be had again with `restore` for as long as the trash is kept.
 
     Raises:
         NotFound: it is gone already.
@@ -143,7 +151,44 @@ def delete(txn: Transaction, collection: CollectionId, *, by: By) -> None:
             _tell(txn, found, principal, invited.id, "deleted", access=Access.READ, by=by)
     if invitees or shares.shares_of(txn, collection):
         record(txn, found, "delete", by=by)
-    delete_collection(txn, collection)
+    if for_ever:
+        delete_collection(txn, collection)
+    else:
+        put_aside(txn, collection, now=by.now, by=by.principal)
+
+
+def restore(txn: Transaction, removed: RemovedCollection, *, by: By) -> Binding:
+    """Let a collection that was deleted be there again, for everybody whom it still reaches.
+
+    It has the same history: a client that still knows it goes on where it was.  It appears
+    under its former name, or one like it where that is taken.
+
+    Raises:
+        NotFound: it is not in the trash any more.
+    """
+    places = take_back(txn, removed.id)
+    collection = lock_collection(txn, removed.id)
+    # Notices and the audit name its place in the owner's home, which therefore comes first.
+    for place in sorted(places, key=lambda place: place.principal != collection.owner):
+        own = place.principal == collection.owner
+        if not own and access_of(txn, collection.id, place.principal) is None:
+            continue
+        accepted = place.status is Status.ACCEPTED
+        name = shares.free_name(txn, place.principal, place.name) if accepted else ""
+        put_place(txn, collection.id, place, name=name)
+        invited = shares.invitation(txn, place.principal, collection.id)
+        principal = principal_by_id(txn, place.principal)
+        access = access_of(txn, collection.id, place.principal) or Access.READ
+        if invited is not None and principal is not None and place.status is not Status.DECLINED:
+            told = "accepted" if accepted else "noresponse"
+            _tell(txn, collection, principal, invited.id, told, access=access, by=by)
+    forget_places(txn, collection.id)
+    next_modseq(txn, collection.id, now=by.now)
+    if shares.shares_of(txn, collection.id):
+        record(txn, collection, "restore", by=by)
+    binding = binding_to(txn, collection.owner, collection.id)
+    assert binding is not None
+    return binding
 
 
 def sweep(txn: Transaction, collection: Collection, invitees: list[PrincipalId], *, by: By) -> None:

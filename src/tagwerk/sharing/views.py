@@ -17,6 +17,7 @@ from tagwerk.contentline import Component, parse, serialize
 from tagwerk.ical.masking import masked
 from tagwerk.ical.personal import Personal, seen, without_alarms
 from tagwerk.model import (
+    NOBODY,
     Access,
     Binding,
     Changes,
@@ -33,8 +34,6 @@ from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import Candidate
 from tagwerk.store.personal import own_data, own_tag, own_tags
 from tagwerk.store.sync import Sight, changes_since, current_token
-
-NOBODY = PrincipalId(0)
 
 _BATCH = 200
 

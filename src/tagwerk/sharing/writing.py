@@ -16,6 +16,7 @@ from tagwerk.ical.personal import same_shared, taken_apart
 from tagwerk.model import Access, StoredObject, Upload
 from tagwerk.sharing.views import View
 from tagwerk.store.engine import Transaction
+from tagwerk.store.history import How
 from tagwerk.store.objects import copy_object, find_object, move_object, put_object, remove_object
 from tagwerk.store.personal import put_own
 
@@ -96,7 +97,7 @@ def carry_out(txn: Transaction, view: View, name: str, planned: Plan, *, now: in
         UidConflict: another name in the collection has its UID.
     """
     if planned.shared is not None:
-        put_object(txn, view.collection.id, name, upload=planned.shared, now=now)
+        put_object(txn, view.collection.id, name, upload=planned.shared, now=now, by=view.viewer)
     if planned.own is not None:
         put_own(txn, view.viewer, view.collection.id, name, data=planned.own)
     stored = view.find(txn, name, content=True)
@@ -114,7 +115,7 @@ def remove(txn: Transaction, view: View, name: str, *, now: int) -> None:
     if not view.access.writes:
         raise NeedPrivileges("You may not change this collection.")
     check_place(view, find_object(txn, view.collection.id, name))
-    remove_object(txn, view.collection.id, name, now=now)
+    remove_object(txn, view.collection.id, name, now=now, by=view.viewer)
 
 
 def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
@@ -129,11 +130,22 @@ def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now
         raise NeedPrivileges("You may not change this collection.")
     check_place(view, find_object(txn, view.collection.id, name))
     check_place(to, find_object(txn, to.collection.id, as_name))
+    # What leaves for somebody else's collection is gone for its owner.
+    how = How.MOVED if view.collection.owner == to.collection.owner else How.REMOVED
     if view.collection.id == to.collection.id or (view.plain and to.plain):
-        move_object(txn, view.collection.id, name, to=to.collection.id, as_name=as_name, now=now)
+        move_object(
+            txn,
+            view.collection.id,
+            name,
+            to=to.collection.id,
+            as_name=as_name,
+            now=now,
+            by=view.viewer,
+            how=how,
+        )
         return
     upload = _seen(txn, view, name, now=now)
-    remove_object(txn, view.collection.id, name, now=now)
+    remove_object(txn, view.collection.id, name, now=now, by=view.viewer, how=how)
     carry_out(txn, to, as_name, plan(txn, to, as_name, upload, now=now), now=now)
 
 

@@ -80,9 +80,9 @@ def counts(txn: Transaction) -> Counts:
     """How much the database holds."""
     row = txn.row(
         "SELECT (SELECT COUNT(*) FROM principal WHERE kind = 'person'),"
-        " (SELECT COUNT(*) FROM collection WHERE kind <> 'notifications'),"
+        " (SELECT COUNT(*) FROM collection WHERE kind <> 'notifications' AND removed = 0),"
         " (SELECT COUNT(*) FROM object o JOIN collection c ON c.id = o.collection_id"
-        " WHERE NOT o.removed AND c.kind <> 'notifications'), (SELECT COUNT(*) FROM object WHERE removed)"
+        " WHERE NOT o.removed AND c.kind <> 'notifications' AND c.removed = 0), (SELECT COUNT(*) FROM object WHERE removed)"
     )
     assert row is not None
     return Counts(*row)
@@ -196,8 +196,30 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "Collection {2} belongs to nobody.",
     ),
     (
-        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE} WHERE p.id IS NOT NULL AND b.id IS NULL",
+        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE}"
+        " WHERE p.id IS NOT NULL AND b.id IS NULL AND c.removed = 0",
         "Collection {2} of {0} is in no home, so that nobody can reach it.",
+    ),
+    (
+        f"SELECT {_NAMED}, c.kept, (SELECT COALESCE(SUM(v.size), 0) FROM version v WHERE v.collection_id = c.id)"
+        f" FROM collection c{_PLACE}"
+        " WHERE c.kept <> (SELECT COALESCE(SUM(v.size), 0) FROM version v WHERE v.collection_id = c.id)",
+        "{0}/{1} says that its earlier versions have {2} bytes; they have {3}.",
+    ),
+    (
+        f"SELECT {_NAMED}, v.name, v.modseq, c.modseq FROM version v JOIN collection c ON c.id = v.collection_id"
+        f"{_PLACE} WHERE v.modseq > c.modseq",
+        "{0}/{1}/{2} was changed by number {3}, but the collection has counted to {4}.",
+    ),
+    (
+        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE} WHERE c.removed <> 0 AND b.id IS NOT NULL",
+        "{0}/{1} was deleted and is in its owner's home all the same.",
+    ),
+    (
+        "SELECT COALESCE(p.name, '?'), c.id FROM collection c LEFT JOIN principal p ON p.id = c.owner_id"
+        " WHERE c.removed <> 0 AND NOT EXISTS (SELECT 1 FROM removed_binding r WHERE r.collection_id = c.id"
+        " AND r.principal_id = c.owner_id)",
+        "Collection {1} of {0} was deleted, and where it was is not known.",
     ),
     (
         "SELECT p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id"

@@ -19,6 +19,7 @@ from tagwerk.model import (
 )
 from tagwerk.store.access import access_of, accesses_of
 from tagwerk.store.engine import Row, Transaction, new_id
+from tagwerk.store.history import delete_rows
 
 CALENDAR_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 """What a calendar holds where its creator did not say (RFC 4791 5.2.3)."""
@@ -209,7 +210,9 @@ def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
     Raises:
         NotFound: it was deleted in the meantime.
     """
-    row = txn.row(f"SELECT {COLUMNS} FROM collection c WHERE c.id = ?{txn.for_update}", (collection,))
+    row = txn.row(
+        f"SELECT {COLUMNS} FROM collection c WHERE c.id = ? AND c.removed = 0{txn.for_update}", (collection,)
+    )
     if row is None:
         raise NotFound("The collection is gone.")
     return collection_of(row)
@@ -217,20 +220,24 @@ def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:
 
 def find_collection(txn: Transaction, collection: CollectionId) -> Collection | None:
     """The collection with this id."""
-    row = txn.row(f"SELECT {COLUMNS} FROM collection c WHERE c.id = ?", (collection,))
+    row = txn.row(f"SELECT {COLUMNS} FROM collection c WHERE c.id = ? AND c.removed = 0", (collection,))
     return None if row is None else collection_of(row)
 
 
-def next_modseq(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0) -> Modseq:
-    """Take the next value of the collection's change counter; `grown` is how many bytes it has more.
+def next_modseq(
+    txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0, kept: int = 0
+) -> Modseq:
+    """Take the next value of the collection's change counter.
+
+    `grown` is how many bytes it has more, `kept` how many its earlier versions have more.
 
     The statement locks the collection's row until the transaction ends, so values
     become visible in the order in which they were taken.
     """
     row = txn.row(
-        "UPDATE collection SET modseq = modseq + 1, shared_modseq = modseq + 1, modified = ?, bytes = bytes + ?"
-        " WHERE id = ? RETURNING modseq",
-        (now, grown, collection),
+        "UPDATE collection SET modseq = modseq + 1, shared_modseq = modseq + 1, modified = ?, bytes = bytes + ?,"
+        " kept = kept + ? WHERE id = ? RETURNING modseq",
+        (now, grown, kept, collection),
     )
     if row is None:
         raise NotFound("The collection is gone.")
@@ -248,11 +255,8 @@ def next_personal_modseq(txn: Transaction, collection: CollectionId) -> Modseq:
 
 
 def delete_collection(txn: Transaction, collection: CollectionId) -> None:
-    """Delete a collection with its objects, its shares, and its place in every home."""
-    txn.execute("DELETE FROM object WHERE collection_id = ?", (collection,))
-    if not txn.execute("DELETE FROM collection WHERE id = ?", (collection,)):
-        raise NotFound("The collection is gone.")
-    txn.changed(collection, Modseq(0))
+    """Delete a collection for ever with its objects, its shares, and its place in every home."""
+    delete_rows(txn, collection)
 
 
 def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:

@@ -19,12 +19,14 @@ def forget_jobs(txn: Transaction, principal: PrincipalId) -> None:
 
 
 def objects_that_name(txn: Transaction, address: str) -> dict[str, int]:
-    """How many objects of each owner hold an address; every object is read."""
+    """How many objects of each owner, and earlier versions, hold an address; every one is read."""
     wanted = address.casefold().encode()
     found: Counter[str] = Counter()
     rows = txn.rows(
         "SELECT p.name, o.content FROM object o JOIN collection c ON c.id = o.collection_id"
         " JOIN principal p ON p.id = c.owner_id WHERE NOT o.removed AND o.content IS NOT NULL"
+        " UNION ALL SELECT p.name, v.content FROM version v JOIN collection c ON c.id = v.collection_id"
+        " JOIN principal p ON p.id = c.owner_id"
     )
     for owner, content in rows:
         # Long lines are folded (RFC 5545 3.1), also in the middle of an address.

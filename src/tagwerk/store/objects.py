@@ -7,9 +7,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from tagwerk.errors import NotFound, UidConflict
-from tagwerk.model import CollectionId, Modseq, Privacy, StoredObject, Upload
+from tagwerk.model import NOBODY, CollectionId, Modseq, PrincipalId, Privacy, StoredObject, Upload
 from tagwerk.store.collections import next_modseq
 from tagwerk.store.engine import Row, Transaction
+from tagwerk.store.history import How, keep_version
 
 _META = "name, uid, component, etag, size, modseq, created, modified, privacy, alarms"
 _ROW = (
@@ -61,9 +62,19 @@ def etag_of(content: bytes) -> str:
 
 
 def put_object(
-    txn: Transaction, collection: CollectionId, name: str, *, upload: Upload, now: int
+    txn: Transaction,
+    collection: CollectionId,
+    name: str,
+    *,
+    upload: Upload,
+    now: int,
+    by: PrincipalId = NOBODY,
+    keep: bool = True,
 ) -> StoredObject:
     """Insert or replace the object called `name` and return it as stored.
+
+    What is replaced is kept as a version that `by` ended, unless `keep` says that it is
+    nothing anybody would miss.
 
     The change counter moves in the same transaction, under the collection's row lock,
     so the object and its place in the change order are committed together or not at
@@ -79,12 +90,15 @@ def put_object(
     if existing is not None and existing.etag == etag and existing.uid == facts.uid:
         return existing
     grown = len(upload.content) - (existing.size if existing else 0)
-    modseq = next_modseq(txn, collection, now=now, grown=grown)
+    kept = existing.size if existing and keep else 0
+    modseq = next_modseq(txn, collection, now=now, grown=grown, kept=kept)
     other = txn.row(
         "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (collection, facts.uid)
     )
     if other and other[0] != name:
         raise UidConflict(facts.uid, existing=other[0])
+    if existing and keep:
+        keep_version(txn, collection, name, modseq=modseq, how=How.REPLACED, now=now, by=by)
     created = existing.created if existing else now
     _write(
         txn,
@@ -168,11 +182,20 @@ def copy_object(
 
 
 def move_object(
-    txn: Transaction, collection: CollectionId, name: str, *, to: CollectionId, as_name: str, now: int
+    txn: Transaction,
+    collection: CollectionId,
+    name: str,
+    *,
+    to: CollectionId,
+    as_name: str,
+    now: int,
+    by: PrincipalId = NOBODY,
+    how: How = How.MOVED,
 ) -> Modseq:
     """Move the object `name` of `collection` to `to`, where it is called `as_name`.
 
-    The collection it leaves keeps a tombstone.  Raises as `copy_object` does.
+    The collection it leaves keeps a tombstone, and a version that says `how` it left.
+    Raises as `copy_object` does.
     """
     row = _row(txn, collection, name)
     # The copy of the properties needs the row of the source, the UID's index its absence.
@@ -182,7 +205,7 @@ def move_object(
             "UPDATE personal SET object_name = ? WHERE collection_id = ? AND object_name = ?",
             (as_name, collection, name),
         )
-    remove_object(txn, collection, name, now=now)
+    remove_object(txn, collection, name, now=now, by=by, how=how)
     modseq = next_modseq(txn, to, now=now, grown=row[_SIZE])
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
     return modseq
@@ -367,8 +390,19 @@ def contents_between(
     )
 
 
-def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now: int) -> Modseq:
+def remove_object(
+    txn: Transaction,
+    collection: CollectionId,
+    name: str,
+    *,
+    now: int,
+    by: PrincipalId = NOBODY,
+    how: How = How.REMOVED,
+    keep: bool = True,
+) -> Modseq:
     """Remove an object; its name and the modseq of the removal stay as a tombstone.
+
+    What it was is kept as a version, as `put_object` does.
 
     Raises:
         NotFound: there is no such object.
@@ -376,7 +410,9 @@ def remove_object(txn: Transaction, collection: CollectionId, name: str, *, now:
     existing = find_object(txn, collection, name)
     if existing is None:
         raise NotFound(f"There is no object {name!r}.")
-    modseq = next_modseq(txn, collection, now=now, grown=-existing.size)
+    modseq = next_modseq(txn, collection, now=now, grown=-existing.size, kept=existing.size if keep else 0)
+    if keep:
+        keep_version(txn, collection, name, modseq=modseq, how=how, now=now, by=by)
     txn.execute(
         "UPDATE object SET removed = ?, modseq = ?, modified = ?, uid = '', etag = '', size = 0, repairs = '',"
         " spans = NULL, search = '', alarms = ?, content = NULL"

@@ -102,8 +102,10 @@ def set_state(txn: Transaction, principal: PrincipalId, state: str) -> None:
 
 
 def used_bytes(txn: Transaction, principal: PrincipalId) -> int:
-    """The size of everything in the collections that a principal owns (RFC 4331 4)."""
-    row = txn.row("SELECT COALESCE(SUM(bytes), 0) FROM collection WHERE owner_id = ?", (principal,))
+    """The size of everything in the collections that a principal owns (RFC 4331 4), without what is deleted."""
+    row = txn.row(
+        "SELECT COALESCE(SUM(bytes), 0) FROM collection WHERE owner_id = ? AND removed = 0", (principal,)
+    )
     return int(row[0]) if row else 0
 
 

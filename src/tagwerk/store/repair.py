@@ -56,6 +56,19 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
         "{0} collections have their size counted again.",
     ),
     (
+        "UPDATE collection SET kept = (SELECT COALESCE(SUM(v.size), 0) FROM version v WHERE v.collection_id ="
+        " collection.id) WHERE kept <> (SELECT COALESCE(SUM(v.size), 0) FROM version v"
+        " WHERE v.collection_id = collection.id)",
+        "{0} collections have the size of their earlier versions counted again.",
+    ),
+    (
+        "UPDATE collection SET removed = 0, removed_by = 0 WHERE removed <> 0 AND (EXISTS (SELECT 1 FROM binding b"
+        " WHERE b.collection_id = collection.id AND b.principal_id = collection.owner_id) OR NOT EXISTS"
+        " (SELECT 1 FROM removed_binding r WHERE r.collection_id = collection.id"
+        " AND r.principal_id = collection.owner_id))",
+        "{0} collections that were deleted by halves are there again.",
+    ),
+    (
         "UPDATE principal SET addresses = '[]' WHERE addresses = ''",
         "{0} users without addresses have an empty list of them.",
     ),
@@ -63,14 +76,16 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
 
 _NEW_HISTORY = (
     "SELECT c.id, c.modseq, c.min_modseq, COALESCE((SELECT MAX(o.modseq) FROM object o"
-    " WHERE o.collection_id = c.id), 0) FROM collection c"
+    " WHERE o.collection_id = c.id), 0), COALESCE((SELECT MAX(v.modseq) FROM version v"
+    " WHERE v.collection_id = c.id), 0) FROM collection c"
     " WHERE c.epoch = '' OR c.min_modseq > c.modseq OR c.min_modseq < 0"
     " OR c.modseq < COALESCE((SELECT MAX(o.modseq) FROM object o WHERE o.collection_id = c.id), 0)"
+    " OR c.modseq < COALESCE((SELECT MAX(v.modseq) FROM version v WHERE v.collection_id = c.id), 0)"
 )
 
 _HOMELESS = (
     "SELECT c.id, c.owner_id, c.created FROM collection c JOIN principal p ON p.id = c.owner_id"
-    " WHERE NOT EXISTS (SELECT 1 FROM binding b WHERE b.collection_id = c.id"
+    " WHERE c.removed = 0 AND NOT EXISTS (SELECT 1 FROM binding b WHERE b.collection_id = c.id"
     " AND b.principal_id = c.owner_id)"
 )
 
@@ -87,8 +102,8 @@ def repair(txn: Transaction) -> list[str]:
 
 def _histories(txn: Transaction) -> list[str]:
     wrong = list(txn.rows(_NEW_HISTORY))
-    for collection, modseq, _min_modseq, newest in wrong:
-        reached = max(modseq, newest) + 1
+    for collection, modseq, _min_modseq, newest, ended in wrong:
+        reached = max(modseq, newest, ended) + 1
         txn.execute(
             "UPDATE collection SET epoch = ?, modseq = ?, shared_modseq = ?, min_modseq = 0 WHERE id = ?",
             (new_epoch(), reached, reached, collection),

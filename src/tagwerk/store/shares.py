@@ -163,7 +163,7 @@ def has_unsettled(txn: Transaction, principal: PrincipalId) -> bool:
     return (
         txn.row(
             f"{CIRCLE}SELECT 1 FROM share s JOIN collection c ON c.id = s.collection_id"
-            f" WHERE {REACHES} AND c.owner_id <> ? AND NOT EXISTS (SELECT 1 FROM binding b"
+            f" WHERE {REACHES} AND c.owner_id <> ? AND c.removed = 0 AND NOT EXISTS (SELECT 1 FROM binding b"
             " WHERE b.collection_id = s.collection_id AND b.principal_id = ?) LIMIT 1",
             (principal, principal, principal),
         )

@@ -14,6 +14,7 @@ from tagwerk.errors import Conflict, NotFound
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.collections import new_epoch
 from tagwerk.store.engine import Engine, Row, Transaction, run
+from tagwerk.store.history import forget_places, keep_all, recount
 from tagwerk.store.schema import UNFINISHED, meta, set_meta
 from tagwerk.store.tables import Table, read_rows, table, tables
 
@@ -165,11 +166,13 @@ def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = l
         txn.changed(CollectionId(gone), Modseq(0))
 
 
-def restore_user(backup: Transaction, txn: Transaction, name: str, *, collection: str = "") -> list[str]:
+def restore_user(
+    backup: Transaction, txn: Transaction, name: str, *, now: int, collection: str = ""
+) -> list[str]:
     """Put what a user has in a backup in the place of the same collections; the names of these.
 
     Only `collection` if it is named.  Everything else stays: what the user has made since,
-    the password, and who sees what.  A user or a collection that is gone is made again.
+    the password, and who sees what; what was in them until `now` becomes their history.  A user or a collection that is gone is made again.
 
     Raises:
         NotFound: the backup has no such user or collection.
@@ -195,7 +198,7 @@ def restore_user(backup: Transaction, txn: Transaction, name: str, *, collection
     for binding in bindings:
         shown = binding[table("binding").place("name")]
         if collection in ("", shown):
-            _restore_collection(backup, txn, binding, owner=here[0])
+            _restore_collection(backup, txn, binding, owner=here[0], instant=now)
             restored.append(shown)
     if collection and not restored:
         raise NotFound(f"In the backup {name} has no collection {collection!r}.")
@@ -212,7 +215,9 @@ def _restore_principal(backup: Transaction, txn: Transaction, owner: int, name: 
         txn.many(each.insert, list(read_rows(backup, each, " WHERE principal_id = ?", (owner,))))
 
 
-def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, owner: int) -> None:
+def _restore_collection(
+    backup: Transaction, txn: Transaction, binding: Row, *, owner: int, instant: int
+) -> None:
     """One collection with its objects and properties, under its own id, in its owner's home."""
     columns, collections = table("binding"), table("collection")
     place = binding[columns.place("collection_id")]
@@ -220,9 +225,15 @@ def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, 
     (row,) = read_rows(backup, collections, " WHERE id = ?", (place,))
     row = _replaced(collections, _begun_anew(row, now[0] if now else 0), owner_id=owner)
     txn.many(collections.insert, [row])
+    kept = {"share", "removed_binding"}
+    if now is not None:
+        # What is replaced is not lost: it is what the objects were before.
+        modseq = row[collections.place("modseq")]
+        keep_all(txn, CollectionId(place), modseq=Modseq(modseq), now=instant)
+        kept.add("version")
     for each in tables():
-        # Who sees it is not what is restored.
-        if each.in_collection and each.name != "share":
+        # Who sees it is not what is restored, and what was before is known better here.
+        if each.in_collection and each.name not in kept:
             txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (place,))
             for batch in batches(read_rows(backup, each, " WHERE collection_id = ?", (place,))):
                 txn.many(each.insert, batch)
@@ -235,6 +246,8 @@ def _restore_collection(backup: Transaction, txn: Transaction, binding: Row, *, 
     if seen is None:
         name = _free_name(txn, owner, str(binding[columns.place("name")]))
         txn.many(columns.insert, [_replaced(columns, binding, principal_id=owner, name=name)])
+    forget_places(txn, CollectionId(place))
+    recount(txn, CollectionId(place))
     told(txn, [place])
 
 

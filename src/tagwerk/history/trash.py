@@ -1,0 +1,139 @@
+"""The trash of somebody: what was deleted from their collections, and collections that were deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tagwerk.errors import Conflict, NotFound
+from tagwerk.history.undo import bring_back
+from tagwerk.history.versions import title_of
+from tagwerk.model import Binding, Principal
+from tagwerk.sharing import shares
+from tagwerk.sharing.shares import By
+from tagwerk.store.collections import collections_of, find_binding_of
+from tagwerk.store.engine import Transaction
+from tagwerk.store.history import (
+    RemovedCollection,
+    Version,
+    content_of,
+    delete_rows,
+    forget_version,
+    removed_collections,
+    removed_objects,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """Something in a trash.
+
+    `handle` names it there: ``COLLECTION:NUMBER`` for an object, ``COLLECTION@INSTANT`` for a
+    collection.  `what` is its component or kind, `removed` in seconds since 1970, `by` the name of
+    who deleted it, "" for the command line.
+    """
+
+    handle: str
+    what: str
+    name: str
+    title: str
+    removed: int
+    by: str
+    size: int
+    version: Version | None = None
+    collection: RemovedCollection | None = None
+
+
+def contents(txn: Transaction, owner: Principal, *, titles: bool = True) -> list[Trashed]:
+    """Everything in the trash of `owner`, what was deleted last first; titles are read from the objects."""
+    found = [
+        Trashed(
+            f"{each.name}@{datetime.fromtimestamp(each.removed, UTC):%Y%m%dT%H%M%SZ}",
+            each.kind.value,
+            each.name,
+            f"{each.objects} objects",
+            each.removed,
+            each.by,
+            each.bytes,
+            collection=each,
+        )
+        for each in removed_collections(txn, owner.id)
+    ]
+    for binding in collections_of(txn, owner.id):
+        found += [
+            Trashed(
+                f"{binding.name}:{version.modseq}",
+                version.component,
+                version.name,
+                title_of(content_of(txn, version)) if titles else "",
+                version.ended,
+                version.by,
+                version.size,
+                version=version,
+            )
+            for version in removed_objects(txn, binding.collection.id)
+        ]
+    found.sort(key=lambda each: -each.removed)
+    return found
+
+
+def restore(txn: Transaction, owner: Principal, handles: Sequence[str], *, by: By) -> list[str]:
+    """Let everything that is named be there again, as ordinary changes; where each is now, as a path.
+
+    Raises:
+        NotFound: there is nothing of that name in the trash.
+        Conflict: the collection has another object with its UID.
+    """
+    done = []
+    for one in _named(txn, owner, handles):
+        if one.collection is not None:
+            done.append(f"{owner.name}/{shares.restore(txn, one.collection, by=by).name}")
+            continue
+        binding = _place(txn, owner, one)
+        assert one.version is not None
+        name = bring_back(txn, binding, one.version, now=by.now, by=by.principal)
+        done.append(f"{owner.name}/{binding.name}/{name}")
+    return done
+
+
+def empty(txn: Transaction, owner: Principal, handles: Sequence[str] = ()) -> int:
+    """Forget what is named, or everything in the trash, for ever; how much that was.
+
+    Raises:
+        NotFound: there is nothing of that name in the trash.
+    """
+    chosen = _named(txn, owner, handles) if handles else contents(txn, owner, titles=False)
+    for one in chosen:
+        if one.collection is not None:
+            delete_rows(txn, one.collection.id)
+        elif one.version is not None:
+            forget_version(txn, one.version)
+    return len(chosen)
+
+
+def _named(txn: Transaction, owner: Principal, handles: Sequence[str]) -> list[Trashed]:
+    there = contents(txn, owner, titles=False)
+    found: dict[str, Trashed] = {}
+    for handle in handles:
+        # A collection's name alone means the last of those that were called so.
+        matching = [
+            each
+            for each in there
+            if handle == each.handle or (each.collection is not None and handle == each.name)
+        ]
+        if not matching:
+            raise NotFound(
+                f"There is no {handle!r} in the trash of {owner.name}; `tagwerk trash list {owner.name}` says what is."
+            )
+        found.setdefault(matching[0].handle, matching[0])
+    # Collections first, as objects may go into them.
+    return sorted(found.values(), key=lambda each: each.collection is None)
+
+
+def _place(txn: Transaction, owner: Principal, one: Trashed) -> Binding:
+    name = one.handle.rpartition(":")[0]
+    binding = find_binding_of(txn, owner.id, name)
+    if binding is None:
+        raise Conflict(f"The collection {name} is gone; restore it first.")
+    return binding
