@@ -110,7 +110,7 @@ def restore(invocation: Invocation, user: str, handles: tuple[str, ...], as_json
 
 @trash.command("empty")
 @click.argument("user")
-@click.argument("handles", metavar="[HANDLE...]", nargs=-1)
+@click.argument("handles", metavar="HANDLE...", nargs=-1)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @common_options
@@ -132,7 +132,8 @@ def empty(invocation: Invocation, user: str, handles: tuple[str, ...], yes: bool
     if as_json:
         _print({"forgotten": gone})
     else:
-        click.echo(f"{counted(gone, 'thing')} in the trash of {owner.name} were forgotten.")
+        were = "was" if gone == 1 else "were"
+        click.echo(f"{counted(gone, 'thing')} in the trash of {owner.name} {were} forgotten.")
 
 
 @click.command()
