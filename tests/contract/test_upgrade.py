@@ -16,10 +16,11 @@ from davsamples import card, event
 from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.login import Authenticator
 from tagwerk.cli.check import examine
+from tagwerk.history.undo import carry_out, last_change
 from tagwerk.model import SyncToken
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
-from tagwerk.store.objects import objects
+from tagwerk.store.objects import find_object, objects, remove_object
 from tagwerk.store.principals import principal_by_name
 from tagwerk.store.properties import collection_properties
 from tagwerk.store.schema import SCHEMA, meta
@@ -89,6 +90,32 @@ def test_its_tokens_go_on_where_they_were(upgraded):
     assert (now.changed, now.removed) == ([], [])
     assert sorted(name for name, _ in page.changed) == ["2.ics", "3.ics", "4.ics"]
     assert page.removed == ["1.ics"]
+
+
+def test_what_was_shared_is_shared_still(upgraded):
+    engine, _ = upgraded
+
+    with engine.read() as txn:
+        ben = principal_by_name(txn, "ben")
+        seen = find_binding(txn, "ben", "contacts-anna")
+        if ben is None:
+            return  # Schema 1 knew no shares.
+        assert (seen.access.value, [each.name for each in objects(txn, seen.collection.id)]) == (
+            "write",
+            ["a.vcf"],
+        )
+
+
+def test_what_was_stored_before_has_a_history_from_now_on(upgraded):
+    engine, _ = upgraded
+    with engine.write() as txn:
+        binding = find_binding(txn, "anna", "calendar")
+        remove_object(txn, binding.collection.id, "0.ics", now=2_000_000_000)
+        carry_out(txn, binding, [last_change(txn, binding, "0.ics")], now=2_000_000_001)
+
+    with engine.read() as txn:
+        found = find_object(txn, binding.collection.id, "0.ics", content=True)
+    assert found.content == event("uid-0")
 
 
 def test_who_logged_in_before_logs_in_still_and_can_have_what_is_new(upgraded):
