@@ -95,14 +95,14 @@ class Here:
 
 
 @contextmanager
-def stock_radicale(folder) -> Iterator[str]:
-    """An unmodified Radicale with its own storage, as a process."""
+def stock_radicale(folder, *options: str) -> Iterator[str]:
+    """An unmodified Radicale with its own storage, as a process; `options` are more of its words."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [
             sys.executable, "-m", "radicale", "--server-hosts", f"127.0.0.1:{port}", "--auth-type", "none",
-            "--storage-filesystem-folder", folder, "--logging-level", "error",
+            "--storage-filesystem-folder", folder, "--logging-level", "error", *options,
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

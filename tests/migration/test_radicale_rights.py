@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from radicale import config as radicale_config
 from radicale.rights import authenticated as authenticated_rights
 from radicale.rights import from_file, owner_only, owner_write
 
+from davclient import ICAL, Dav
 from davsamples import event
-from migrated import Here
+from migrated import Here, stock_radicale
 from serverprocess import tagwerk
 from tagwerk.migration import rights as our_rights
 
@@ -247,3 +249,63 @@ def test_rights_that_cannot_be_read_are_a_sentence(tmp_path, rights):
     assert done.returncode == 1
     assert done.stderr.startswith("tagwerk: ") or "\ntagwerk: " in done.stderr
     assert "rights" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "files"])
+def test_what_radicale_itself_shared_comes_over_with_its_name_and_colour(tmp_path, kind):
+    place = folder(tmp_path, "anna", "ben", "carl")
+    options = f"""--sharing-type {kind} --sharing-collection-by-map True --sharing-collection-by-token True
+        --sharing-permit-create-map True --sharing-permit-create-token True --sharing-permit-properties-overlay True"""
+    with stock_radicale(place, *options.split()) as url:
+        anna, ben = Dav(url, "anna"), Dav(url, "ben")
+
+        def say(who, what, **values):
+            answer = who("POST", f"/.sharing/v1/{what}", json.dumps(values), Content_Type="application/json")
+            assert answer.status == 200, answer.text
+
+        of, to = {"PathMapped": "/anna/work/"}, {"PathOrToken": "/ben/work-of-anna/"}
+        on = {"Enabled": True, "Hidden": False}
+        look = {"D:displayname": 'Anna\'s "work"', "ICAL:calendar-color": "#00ff00ff"}
+        say(anna, "map/create", **of, **to, **on, User="ben", Permissions="rw")
+        say(ben, "map/update", **to, **on, Properties=look)
+        say(anna, "map/create", **of, **on, PathOrToken="/carl/asked/", User="carl", Permissions="r")
+        say(anna, "token/create", **of, **on, Permissions="r")
+        assert ben.get("/ben/work-of-anna/one.ics").status == 200
+        anna.close()
+        ben.close()
+    (tmp_path / "config").write_text(f"[sharing]\ntype = {kind}\ncollection_by_map = true\n")
+
+    dry = migrate(place, "--dry-run")
+    done = migrate(place)
+    again = migrate(place)
+
+    assert "anna/work would be shared with ben: write." in dry.stdout
+    assert "anna/work was shared with carl: read (pending)." in done.stdout
+    assert "anna/work has a public link, whose address cannot be kept" in done.stderr
+    assert "0 shares were made, 2 made before" in again.stdout
+    with Here(tmp_path / "data") as here:
+        assert here.sees("ben") == {"work": "ben's", "work-of-anna": 'Anna\'s "work"'}
+        assert here.sees("carl") == {"work": "carl's"}
+        assert here.client("ben").get("/ben/work-of-anna/one.ics").body == event("of-anna")
+        assert here.client("ben").value("/ben/work-of-anna/", ICAL + "calendar-color").text == "#00ff00ff"
+        assert here.sees("anna") == {"work": "anna's"}
+
+
+def test_shares_that_the_settings_switch_off_are_said(tmp_path):
+    place = folder(tmp_path, "anna", config="[rights]\ntype = owner_only\n")
+    (place / "collection-db").mkdir()
+    (place / "collection-db" / "sharing.csv").write_text("ShareType;PathOrToken\n")
+
+    assert "which its settings switch off" in migrate(place).stderr
+
+
+def test_a_database_of_shares_that_would_run_something_is_refused(tmp_path):
+    place = folder(tmp_path, "anna")
+    rows = place / "collection-db" / "files" / "map"
+    rows.mkdir(parents=True)
+    (rows / "x").write_bytes(pickle.dumps(("1", Path("/"))))
+
+    done = migrate(place, check=False)
+
+    assert done.returncode == 1
+    assert "is no value" in done.stderr
