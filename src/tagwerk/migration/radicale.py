@@ -71,11 +71,19 @@ def read(
     htpasswd = htpasswd or settings.htpasswd
     passwords = {} if htpasswd is None else _passwords(htpasswd, left, encryption=encryption, cost=cost)
     names = list(dict.fromkeys([*(home.name for home in homes), *passwords]))
-    users = [
-        SourceUser(name, password_hash=passwords.get(name)) for name in names if not only or name in only
-    ]
-    found = [each for home in homes if not only or home.name in only for each in _home(home, left)]
-    return Source(users, found, left, shares=_shares(settings, found, names, left))
+    users = [SourceUser(name, password_hash=passwords.get(name)) for name in names if _is_meant(name, only)]
+    found = [each for home in homes for each in _home(home, left if _is_meant(home.name, only) else Left())]
+    shares = _shares(settings, found, names, left)
+    return Source(
+        users,
+        [each for each in found if _is_meant(each.owner, only)],
+        left,
+        shares=[each for each in shares if _is_meant(each.owner, only) or each.grantee in only],
+    )
+
+
+def _is_meant(name: str, only: tuple[str, ...]) -> bool:
+    return not only or name in only
 
 
 def _collections(home: Path) -> list[Path]:
@@ -130,8 +138,9 @@ def _objects(folder: Path) -> Iterator[SourceObject]:
             yield SourceObject(path.name, path.read_bytes())
 
 
-def _passwords(path: Path, left: Left, *, encryption: str, cost: Cost) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _passwords(path: Path, left: Left, *, encryption: str, cost: Cost) -> dict[str, str | None]:
+    """The users of the file, with hashes where they can be verified."""
+    found: dict[str, str | None] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -146,6 +155,7 @@ def _passwords(path: Path, left: Left, *, encryption: str, cost: Cost) -> dict[s
         elif encryption == "plain" or (encryption == "autodetect" and stored[:1] not in ("$", "{")):
             found[name] = hash_password(stored, cost)
         else:
+            found[name] = None
             left.say(
                 f"The password of {name} is stored in a way that cannot be verified here; set a new one."
             )
