@@ -104,7 +104,9 @@ def _server(place: str) -> Any:
         ) from error
     try:
         if driver == "psycopg":
-            return module.connect(place, options="-c default_transaction_read_only=on")
+            connection = module.connect(place)
+            connection.read_only = True
+            return connection
         return module.connect(
             host=parts.hostname or "localhost",
             port=parts.port or 3306,
