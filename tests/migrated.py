@@ -15,7 +15,7 @@ from enginedav import EngineDav, World
 from tagwerk import settings as configuration
 from tagwerk.accounts.login import Authenticator
 from tagwerk.store import open_engine
-from tagwerk.store.collections import bindings_of, collections_of, find_binding
+from tagwerk.store.collections import binding_to, bindings_of, collections_of, find_binding
 from tagwerk.store.objects import objects
 from tagwerk.store.principals import principal_by_name, principals
 from tagwerk.store.properties import collection_properties
@@ -75,6 +75,13 @@ class Here:
                 for binding in collections_of(txn, owner.id)
                 for share in shares_of(txn, binding.collection.id)
             }
+
+    def place(self, user, owner, name):
+        """The path of somebody's collection in the home of somebody else, or None."""
+        with self._engine.read() as txn:
+            binding = find_binding(txn, owner, name)
+            found = binding_to(txn, principal_by_name(txn, user).id, binding.collection.id)
+            return f"/{user}/{found.name}/" if found else None
 
     def client(self, user) -> EngineDav:
         """A client of somebody's, over the DAV engine."""

@@ -151,6 +151,42 @@ def test_rules_for_some_become_shares_and_a_rule_for_everybody_one_share(tmp_pat
     assert seen == {"work": "ben's", "work-anna": "anna's", "work-club": "club's"}
 
 
+def test_others_may_do_here_what_they_may_do_at_a_radicale_that_runs(tmp_path):
+    names = ("anna", "ben", "carl@example.org", "club")
+    rules = (
+        "[secret]\nuser: carl.*\ncollection: anna/.*\npermissions:\n"
+        "[own]\nuser: .+\ncollection: {user}(/.*)?\npermissions: RrWw\n"
+        "[family]\nuser: (anna|ben)\ncollection: (anna|ben)/[a-z]+\npermissions: rw\n"
+        "[guests]\nuser: [^@]+\ncollection: carl@example.org/work\npermissions: r\n"
+        "[club]\nuser: .+@.+\ncollection: club/work\npermissions: rw\n"
+        "[all]\nuser: .+\ncollection: (club|anna)/.*\npermissions: r\n"
+    )
+    place = folder(tmp_path, *names, rights=rules)
+    there, here = {}, {}
+    with stock_radicale(
+        place, "--rights-type", "from_file", "--rights-file", str(tmp_path / "rights")
+    ) as url:
+        for user, owner in itertools.permutations(names, 2):
+            client = Dav(url, user)
+            got = client.get(f"/{owner}/work/one.ics").status == 200
+            put = client.put(f"/{owner}/work/by-{user}.ics", event(f"by-{user}")).status == 201
+            there[user, owner] = (got, put)
+            client.close()
+
+    migrate(place)
+
+    with Here(tmp_path / "data") as data:
+        for user, owner in itertools.permutations(names, 2):
+            data.sees(user)  # What everybody has appears in a home when it is looked at.
+            path, client = data.place(user, owner, "work"), data.client(user)
+            got = path is not None and client.get(f"{path}one.ics").status == 200
+            put = path is not None and client.put(f"{path}new-{user}.ics", event(f"new-{user}")).status == 201
+            here[user, owner] = (got, put)
+        assert ("club/work", "everybody") in data.shares()
+    assert here == there
+    assert set(there.values()) == {(False, False), (True, False), (True, True)}
+
+
 def test_what_is_taken_back_here_is_not_given_again_and_a_change_there_is_followed(tmp_path):
     rule = "[x]\nuser: ben\ncollection: anna/work\npermissions: {}\n[own]\nuser: .+\ncollection: {{user}}/.*\npermissions: rw\n"
     place = folder(tmp_path, "anna", "ben", rights=rule.format("r"))

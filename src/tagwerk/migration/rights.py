@@ -19,8 +19,8 @@ from tagwerk.model import Access, Kind
 Rights = Callable[[str, str], str]
 """The letters of a user ("" for who has not logged in) for a path without slashes around it."""
 
-WHOEVER = "·nobody-of-this-name·"
-"""A user whom only a rule for everybody matches."""
+WHOEVER = ("·nobody·", "·nobody·@·nowhere·.·")
+"""Users whom only a rule for everybody matches: with and without what some rules tell apart."""
 
 _READ, _WRITE, _BUSY, _GET = "r", "w", "f", "i"
 
@@ -110,7 +110,7 @@ def shares(
             for user, letters in given.items()
             if user != collection.owner
         }
-        common = level_of(rights(WHOEVER, path), collection.kind)
+        common = _common(rights, path, collection.kind)
         if common is not None and all(_at_least(level, common) for level in levels.values()):
             yield SourceShare(collection.owner, collection.name, None, common)
         elif common is not None:
@@ -128,6 +128,16 @@ def level_of(letters: str, kind: Kind) -> Access | None:
     if _READ in letters:
         return Access.WRITE if _WRITE in letters else Access.READ
     return Access.BUSY if _BUSY in letters and _WRITE not in letters and kind is Kind.CALENDAR else None
+
+
+def _common(rights: Rights, path: str, kind: Kind) -> Access | None:
+    """What everybody may, whatever their name."""
+    levels = {level_of(rights(name, path), kind) for name in WHOEVER}
+    return (
+        min((level for level in levels if level), key=lambda level: level.rank)
+        if None not in levels
+        else None
+    )
 
 
 def _say(
