@@ -255,6 +255,27 @@ def test_one_user_after_the_other_comes_over_with_what_they_share(tmp_path, requ
         assert here.sees("carl") == {"work": "Work & play"}
 
 
+def test_who_has_the_name_of_somebody_else_here_gets_nothing_of_theirs(tmp_path):
+    path, data = tmp_path / "db.sqlite", tmp_path / "data"
+    with sabretables.database("nextcloud", "sqlite", path=path) as there:
+        fill_nextcloud(there, "")
+    tagwerk("user", "add", "Our-family", "--password-stdin", "--data", data, stdin="secret\n")
+    tagwerk("group", "add", "ben", "--data", data)
+    words = ("migrate", "nextcloud", path, "--data", data)
+
+    dry = tagwerk(*words, "--dry-run", check=False)
+    done = tagwerk(*words, check=False)
+
+    assert done.returncode == dry.returncode == 1
+    for said in (dry.stderr, done.stderr):
+        assert "left out: group Our-family: Our-family is a person here." in said
+        assert "left out: anna/work shared with Our-family: Our-family is a person here." in said
+        assert "left out: anna/work shared with ben: ben is a group here." in said
+        assert "The user ben is not taken along: it is the name of a group here." in said
+    with Here(data) as here:
+        assert here.shares() == {("anna/friends", "ben-group"): "write"}
+
+
 @pytest.mark.parametrize(
     ("url", "driver", "extra"),
     [("postgresql://x@127.0.0.1/y", "psycopg", "postgres"), ("mariadb://x@127.0.0.1/y", "pymysql", "mysql")],

@@ -95,8 +95,11 @@ def of_nextcloud(
         before = shares.get(key)
         if before is None or _rank(level) > _rank(before.access):
             status = Status.DECLINED if level is None else Status.ACCEPTED
-            own = looks.get(f"calendars/{name}/{place.name}_shared_by_{place.owner}", {})
-            shares[key] = SourceShare(place.owner, place.name, grantee, level, status, _differing(own, place))
+            path = f"{kind}s/{name}/{place.name}_shared_by_{place.owner}"
+            own = _differing(looks.get(path, {}), place) if category == "users" else {}
+            shares[key] = SourceShare(
+                place.owner, place.name, grantee, level, status, own, to_group=category == "groups"
+            )
     # Who has left a group's share is told after it was given.
     ordered = sorted(shares.values(), key=lambda share: share.access is None)
     return [_group(tables, there, here) for there, here in sorted(named.items())], ordered

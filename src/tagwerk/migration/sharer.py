@@ -19,13 +19,16 @@ from tagwerk.sharing.shares import ASK, AT_ONCE, EVERYBODY_NAME, By
 from tagwerk.store import Engine, Transaction
 from tagwerk.store.collections import binding_to, find_binding_of, is_taken
 from tagwerk.store.engine import run
-from tagwerk.store.principals import add_principal, check_name, members_of, principal_by_name
+from tagwerk.store.principals import add_principal, check_name, members_of, principal_by_name, source_of
 from tagwerk.store.properties import set_collection_properties
 from tagwerk.store.schema import meta, set_meta
 from tagwerk.store.shares import answer, find_share, invitation
 
 ACTOR = "migration"
 """Who did it, in the audit."""
+
+_LEFT = "left"
+"""In the place of a level: they have left what reached them by a group."""
 
 
 @dataclass(slots=True)
@@ -71,8 +74,11 @@ class Sharer:
                 check_name(group.name)
                 known = principal_by_name(txn, group.name)
                 inside = set() if known is None else {each.name for each in members_of(txn, known.id)}
+                source = "" if known is None else source_of(txn, known.id)
             if known is not None and known.kind != "group":
                 raise Refused(f"{group.name} is a {known.kind} here.")
+            if source:
+                raise Refused(f"Who is in {group.name} is said by {source}, at each login.")
             report.made = known is None
             if self._dry:
                 self.coming.add(group.name)
@@ -94,7 +100,7 @@ class Sharer:
         )
         for name in group.members:
             member = principal_by_name(txn, name)
-            if member is None:
+            if member is None or member.kind != "person":
                 report.left_out.append(f"{name} is not here.")
                 continue
             key = f"migrate member {here.id:x} {member.id:x}"
@@ -104,7 +110,7 @@ class Sharer:
 
     def share(self, share: SourceShare) -> ShareReport:
         """Give what was given there, unless that was done before."""
-        level = share.access.value if share.access else "left"
+        level = share.access.value if share.access else _LEFT
         grantee = EVERYBODY_NAME if share.grantee is None else share.grantee
         report = ShareReport(share.owner, share.name, grantee, level, share.status.value)
         try:
@@ -138,6 +144,8 @@ class Sharer:
         found = None if share.grantee is None else principal_by_name(txn, share.grantee)
         if found is None and share.grantee is not None and share.grantee not in self.coming:
             raise NotFound(f"{share.grantee} is not here.")
+        if found is not None and found.kind != ("group" if share.to_group else "person"):
+            raise Refused(f"{found.name} is a {found.kind} here.")
         return found
 
     def _is_wanted(
@@ -147,7 +155,7 @@ class Sharer:
         if before == now:
             return False
         here = find_share(txn, binding.collection.id, grantee.id if grantee else EVERYBODY)
-        if not before:
+        if not before or before.startswith(_LEFT):
             return here is None
         return here is not None and here.access.value == before.partition(" ")[0]
 
@@ -194,4 +202,4 @@ def _is_name(name: str) -> bool:
 
 
 def _value(share: SourceShare) -> str:
-    return f"{share.access.value if share.access else 'left'} {share.status.value}"
+    return f"{share.access.value if share.access else _LEFT} {share.status.value}"

@@ -67,7 +67,7 @@ class SourceGroup:
 class SourceShare:
     """What somebody there has of a collection that is `owner`'s.
 
-    `grantee` names a user or a group, None is everybody.  `access` is None for somebody who
+    `grantee` names a user, or a group with `to_group`; None is everybody.  `access` is None for somebody who
     has left what reaches them by a group.  `properties` are the grantee's own, `place` is the
     name in their home where it is one that they chose.
     """
@@ -79,6 +79,7 @@ class SourceShare:
     status: Status = Status.ACCEPTED
     properties: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
+    to_group: bool = False
 
 
 @dataclass(slots=True)
