@@ -274,6 +274,17 @@ def test_settings_of_another_place_name_their_files_groups_and_shares(tmp_path):
         assert here.shares() == {("anna/work", "ben"): "read"}
 
 
+@pytest.mark.parametrize("config", ["Host *\n  User x\n", "[core]\nbare = false\n"])
+def test_settings_of_another_program_are_passed_over(tmp_path, config):
+    place = folder(tmp_path, "anna", config=config)
+
+    found = migrate(place)
+    named = migrate(place, "--settings", tmp_path / "nothing", check=False)
+
+    assert "were read" not in found.stderr
+    assert f"{tmp_path / 'nothing'} cannot be read" in named.stderr
+
+
 @pytest.mark.parametrize(
     "rights", ["[x]\nuser: (\ncollection: .*\npermissions: r\n", "[x]\nuser: .*\n", "no section"]
 )

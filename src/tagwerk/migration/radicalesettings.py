@@ -10,6 +10,9 @@ from pathlib import Path
 from tagwerk.errors import ConfigurationError
 from tagwerk.migration.source import Left
 
+_SECTIONS = frozenset({"auth", "group", "rights", "server", "sharing", "storage"})
+"""Of which Radicale's file has at least one."""
+
 
 @dataclass(frozen=True, slots=True)
 class RadicaleSettings:
@@ -42,17 +45,21 @@ def read(folder: Path, config: Path | None, left: Left) -> RadicaleSettings:
         ConfigurationError: the file, or one that it names, cannot be read.
     """
     path = config or beside(folder, "config")
+    parser = configparser.RawConfigParser()
+    try:
+        if path is not None:
+            parser.read_string(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        if config is not None:
+            raise ConfigurationError(f"{path} cannot be read: {error}.") from error
+    if config is None and _SECTIONS.isdisjoint(parser.sections()):
+        path = None  # Many programs have a file of that name.
     shares = _database(folder, "")
     if path is None:
         rights = beside(folder, "rights")
         if rights is not None:
             left.say(f"The rights in {rights} were read.")
         return RadicaleSettings("owner_only" if rights is None else "from_file", rights, shares=shares)
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}.") from error
     if config is None:
         left.say(f"The settings in {path} were read.")
 
