@@ -157,7 +157,7 @@ def _verify_foreign(hash: str, password: str) -> bool:
     try:
         return context.verify(password, hash)
     except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        # A backend that is missing (bcrypt is an extra of Radicale), or a password that the scheme cannot take.
+        # A backend that is missing, or a password that the scheme cannot take.
         _LOGGER.error("A stored %s hash cannot be verified: %s", scheme, error)
         return False
 

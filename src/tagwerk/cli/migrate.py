@@ -68,10 +68,17 @@ def migrate() -> None:
 )
 @click.option("--plain", is_flag=True, help="The passwords in that file are not hashed.")
 @click.option(
+    "--settings",
+    "there",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Radicale's settings: which passwords and which rights it uses. One beside FOLDER is found.",
+)
+@click.option(
     "--rights",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Say what of this file has to be shared.",
+    help="Share what this file of rights lets others do. One beside FOLDER is found.",
 )
 @only
 @_moving_options
@@ -84,6 +91,7 @@ def radicale(
     folder: Path,
     htpasswd: Path | None,
     plain: bool,
+    there: Path | None,
     rights: Path | None,
     users: tuple[str, ...],
     dry_run: bool,
@@ -92,7 +100,13 @@ def radicale(
     """Move what Radicale keeps in FOLDER, its filesystem_folder."""
     cost = cost_of(invocation.settings().auth)
     source = radicale_source.read(
-        folder, htpasswd=htpasswd, plain=plain, rights=rights, only=users, cost=cost
+        folder,
+        config=there,
+        htpasswd=htpasswd,
+        plain=plain,
+        rights_file=rights,
+        only=users,
+        cost=cost,
     )
     context.exit(_move(invocation, source, dry=dry_run, report_to=report_to))
 
@@ -226,6 +240,30 @@ def _engine(invocation: Invocation, settings: Settings, *, dry: bool) -> Iterato
             engine.close()
 
 
+def _print_shares(report: Report, would: str) -> None:
+    """Groups and shares: what is new, and what could not be made; then their number."""
+    for group in report.groups:
+        if group.made or group.joined:
+            made = f"{would}made" if group.made else "is here"
+            click.echo(f"Group {group.name} {made}, with {', '.join(group.joined) or 'nobody new'}.")
+        for sentence in group.left_out:
+            click.echo(f"left out: group {group.name}: {sentence}", err=True)
+    for one in report.shares:
+        status = "" if one.status == "accepted" or one.level == "left" else f" ({one.status})"
+        if one.why:
+            click.echo(f"left out: {one.owner}/{one.name} shared with {one.grantee}: {one.why}", err=True)
+        elif one.made and one.level == "left":
+            click.echo(f"{one.grantee} has left {one.owner}/{one.name}, as there.")
+        elif one.made:
+            click.echo(f"{one.owner}/{one.name} {would}shared with {one.grantee}: {one.level}{status}.")
+    if report.shares:
+        new = sum(one.made for one in report.shares)
+        here = sum(not one.made and not one.why for one in report.shares)
+        out = len(report.shares) - new - here
+        were = "were " if would == "was " else would
+        click.echo(f"{counted(new, 'share')} {were}made, {here:,} made before, {out:,} left out.")
+
+
 def _print(report: Report, *, dry: bool) -> None:
     would = "would be " if dry else ""
     for user in report.users:
@@ -244,5 +282,6 @@ def _print(report: Report, *, dry: bool) -> None:
         click.echo(f"note: {sentence}", err=True)
     for user in report.without_password:
         click.echo(f"note: {user} has no password here; `tagwerk user password {user}` sets one.", err=True)
+    _print_shares(report, would or "was ")
     total = sum(each.added + each.changed for each in report.collections)
     click.echo(f"{counted(total, 'object')} {would or 'were '}moved{', this was a dry run' if dry else ''}.")

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 
 from tagwerk.dav import paths
 from tagwerk.dav.resources import RESERVED_NAMES
-from tagwerk.errors import Conflict, InvalidPath, Refused, TagwerkError
+from tagwerk.errors import Conflict, InvalidPath, InvalidRequest, Refused, TagwerkError
 from tagwerk.ical import resource as calendars
+from tagwerk.migration.sharer import GroupReport, Sharer, ShareReport
 from tagwerk.migration.source import Source, SourceCollection, SourceObject, SourceUser
 from tagwerk.model import Access, Binding, Kind, Principal, Upload
 from tagwerk.store import Engine, Transaction
@@ -20,7 +21,7 @@ from tagwerk.store.collections import create_collection, find_binding_of
 from tagwerk.store.credentials import credentials_of, set_password
 from tagwerk.store.engine import run
 from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
-from tagwerk.store.principals import add_principal, principal_by_name
+from tagwerk.store.principals import add_principal, check_name, principal_by_name
 from tagwerk.store.properties import collection_properties, set_collection_properties
 from tagwerk.store.schema import meta, set_meta
 from tagwerk.vcard import resource as cards
@@ -55,11 +56,15 @@ class Report:
     users: list[str] = field(default_factory=list)
     without_password: list[str] = field(default_factory=list)
     collections: list[CollectionReport] = field(default_factory=list)
+    groups: list[GroupReport] = field(default_factory=list)
+    shares: list[ShareReport] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
-        return sum(len(each.left_out) for each in self.collections)
+        collections = sum(len(each.left_out) for each in self.collections)
+        groups = sum(len(each.left_out) for each in self.groups)
+        return collections + groups + sum(bool(each.why) for each in self.shares)
 
 
 class Mover:
@@ -75,6 +80,7 @@ class Mover:
         progress: Callable[[CollectionReport], None] = lambda _: None,
     ) -> None:
         self._engine, self._now, self._limit, self._dry, self._progress = engine, now, limit, dry, progress
+        self._coming: set[str] = set()
 
     def move(self, source: Source) -> Report:
         """Move everything that is not here yet."""
@@ -86,15 +92,36 @@ class Mover:
             report.collections.append(found)
             self._move_collection(collection, found)
             self._progress(found)
+        self._share(source, report)
         report.left += source.left.sentences
         return report
+
+    def _share(self, source: Source, report: Report) -> None:
+        """Groups and shares come last: then everybody whom they name is here."""
+        sharer = Sharer(self._engine, now=self._now, dry=self._dry)
+        if self._dry:
+            sharer.coming.update(report.users)
+            sharer.arriving.update((each.owner, each.name) for each in report.collections if each.made)
+        report.groups += map(sharer.group, source.groups)
+        report.shares += map(sharer.share, source.shares)
 
     def _move_user(self, user: SourceUser, report: Report) -> None:
         with self._engine.read() as txn:
             known = principal_by_name(txn, user.name)
             has_password = known is not None and bool(credentials_of(txn, user.name))
         if known is None:
+            try:
+                check_name(user.name)
+            except InvalidRequest as error:
+                report.left.append(f"The user {user.name} is not taken along: {error}")
+                return
             report.users.append(user.name)
+            self._coming.add(user.name)
+        elif known.kind != "person":
+            report.left.append(
+                f"The user {user.name} is not taken along: it is the name of a {known.kind} here."
+            )
+            return
         if not (has_password or user.password_hash):
             report.without_password.append(user.name)
         if self._dry or (known is not None and (has_password or user.password_hash is None)):
@@ -140,6 +167,10 @@ class Mover:
             raise InvalidPath(f"{name!r} cannot be the name of a collection.")
         with self._engine.read() as txn:
             owner = principal_by_name(txn, collection.owner)
+            if owner is None and collection.owner not in self._coming:
+                raise Refused(f"There is no user {collection.owner!r}.")
+            if owner is not None and owner.kind != "person":
+                raise Refused(f"{owner.name} is a {owner.kind} here.")
             binding = None if owner is None else find_binding_of(txn, owner.id, name)
         report.made = binding is None
         if binding is not None and (

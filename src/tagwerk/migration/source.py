@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from tagwerk.errors import CALDAV, CARDDAV, DAV
-from tagwerk.model import Kind
+from tagwerk.model import Access, Kind, Status
 
 DISPLAY_NAME = DAV + "displayname"
 CALENDAR_DESCRIPTION = CALDAV + "calendar-description"
@@ -15,6 +15,7 @@ BOOK_DESCRIPTION = CARDDAV + "addressbook-description"
 TIMEZONE = CALDAV + "calendar-timezone"
 COLOR = "{http://apple.com/ns/ical/}calendar-color"
 ORDER = "{http://apple.com/ns/ical/}calendar-order"
+TRANSPARENCY = CALDAV + "schedule-calendar-transp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,34 @@ class SourceCollection:
     """What it is called in the memory of points; "" where there are none."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceGroup:
+    """A group there that something is shared with; `members` are names of users."""
+
+    name: str
+    display_name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceShare:
+    """What somebody there has of a collection that is `owner`'s.
+
+    `grantee` names a user, or a group with `to_group`; None is everybody.  `access` is None for somebody who
+    has left what reaches them by a group.  `properties` are the grantee's own, `place` is the
+    name in their home where it is one that they chose.
+    """
+
+    owner: str
+    name: str
+    grantee: str | None
+    access: Access | None
+    status: Status = Status.ACCEPTED
+    properties: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+    to_group: bool = False
+
+
 @dataclass(slots=True)
 class Left:
     """What a source has and Tagwerk does not take, in sentences."""
@@ -71,6 +100,8 @@ class Source:
     users: Iterable[SourceUser]
     collections: Iterable[SourceCollection]
     left: Left
+    groups: Iterable[SourceGroup] = ()
+    shares: Iterable[SourceShare] = ()
 
 
 def text(value: str) -> str:

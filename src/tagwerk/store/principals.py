@@ -34,11 +34,7 @@ def add_principal(
         InvalidRequest: the name cannot stand in a URL path, or has over 128 characters.
         Conflict: somebody has that name.
     """
-    if not _NAME.fullmatch(name) or name.lower() in RESERVED:
-        raise InvalidRequest(
-            f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
-            " at most 128, and do not begin with a dot."
-        )
+    check_name(name)
     if principal_by_name(txn, name) is not None:
         raise Conflict(f"There is a user {name!r} already.")
     principal = Principal(PrincipalId(new_id()), name, kind, display_name or name, addresses, "active", now)
@@ -47,6 +43,19 @@ def add_principal(
         (principal.id, name, kind, principal.display_name, json.dumps(addresses), "active", now),
     )
     return principal
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a principal.
+
+    Raises:
+        InvalidRequest: it cannot stand in a URL path, or has over 128 characters.
+    """
+    if not _NAME.fullmatch(name) or name.lower() in RESERVED:
+        raise InvalidRequest(
+            f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
+            " at most 128, and do not begin with a dot."
+        )
 
 
 def principal_by_name(txn: Transaction, name: str) -> Principal | None:

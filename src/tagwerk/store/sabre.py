@@ -13,9 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tagwerk.errors import ConfigurationError
+
+_DRIVERS = {
+    "postgresql": ("psycopg", "postgres"),
+    "postgres": ("psycopg", "postgres"),
+    "mysql": ("pymysql", "mysql"),
+    "mariadb": ("pymysql", "mysql"),
+}
+"""The driver of a scheme, and the extra of ours that installs it."""
 
 
 class Tables:
@@ -36,16 +44,19 @@ class Tables:
         return True
 
     def rows(
-        self, columns: str, table: str, *, where: str = "", order: str = ""
+        self, columns: str, table: str, *, where: str = "", order: str = "", raw: bool = False
     ) -> Iterator[tuple[Any, ...]]:
-        """Rows of one table, a thousand at a time."""
+        """Rows of one table, a thousand at a time; with `raw` as the driver gives them.
+
+        Text is text, also where MySQL keeps it as bytes (VARBINARY).
+        """
         sql = f"SELECT {columns} FROM {self._prefix}{table}"
         sql += f" WHERE {where}" if where else ""
         sql += f" ORDER BY {order}" if order else ""
         with contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute(sql)
             while rows := cursor.fetchmany(1000):
-                yield from rows
+                yield from rows if raw else (tuple(map(_as_text, row)) for row in rows)
 
 
 @contextmanager
@@ -60,6 +71,10 @@ def open_tables(place: str, *, prefix: str = "") -> Iterator[Tables]:
         yield Tables(connection, prefix)
     finally:
         connection.close()
+
+
+def _as_text(value: Any) -> Any:
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | memoryview) else value
 
 
 def _sqlite(place: str) -> Any:
@@ -78,27 +93,30 @@ def _sqlite(place: str) -> Any:
 
 def _server(place: str) -> Any:
     parts = urlsplit(place)
-    driver = {"postgresql": "psycopg", "postgres": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}.get(
-        parts.scheme
-    )
-    if driver is None:
+    driver, extra = _DRIVERS.get(parts.scheme, ("", ""))
+    if not driver:
         raise ConfigurationError(f"{parts.scheme}: is no kind of database that can be read.")
     try:
         module = importlib.import_module(driver)
     except ImportError as error:
         raise ConfigurationError(
-            f"Reading {parts.scheme} needs the Python package {driver}; install it with pip."
+            f"Reading {parts.scheme} needs the Python package {driver}: pip install 'tagwerk[{extra}]'."
         ) from error
     try:
         if driver == "psycopg":
-            return module.connect(place, options="-c default_transaction_read_only=on")
+            connection = module.connect(place)
+            connection.read_only = True
+            return connection
         return module.connect(
             host=parts.hostname or "localhost",
             port=parts.port or 3306,
+            unix_socket=dict(parse_qsl(parts.query)).get("socket"),
             user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            database=parts.path.strip("/"),
+            password=unquote(parts.password or "").encode(),  # The driver would take it for Latin-1.
+            database=unquote(parts.path.strip("/")),
             charset="utf8mb4",
+            init_command="SET SESSION TRANSACTION READ ONLY",
         )
     except Exception as error:
-        raise ConfigurationError(f"The database at {parts.hostname} cannot be opened: {error}") from error
+        where = parts.hostname or dict(parse_qsl(parts.query)).get("socket") or "this machine"
+        raise ConfigurationError(f"The database at {where} cannot be opened: {error}") from error
