@@ -89,3 +89,11 @@ def test_a_bcrypt_hash_is_verified_whoever_made_it():
 def test_a_broken_hash_lets_nobody_in(broken):
     assert not passwords.verify(broken, "plain")
     assert not passwords.verify(broken, broken or "x")
+
+
+def test_bcrypt_looks_at_so_much_of_a_long_password_as_it_always_did():
+    password = "ä" * 40 + " and some more"
+    made = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
+
+    assert passwords.verify(made, password)
+    assert not passwords.verify(made, "ä" * 35)

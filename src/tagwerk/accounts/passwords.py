@@ -66,12 +66,15 @@ _FOREIGN = (
 """What htpasswd files and directories hold.  Plain text and crypt(3)'s DES are not among them."""
 
 
+_BCRYPT_BYTES = 72
+
+
 class _Context(Protocol):
     """What is used of `passlib.context.CryptContext`."""
 
     def identify(self, hash: str) -> str | None: ...
 
-    def verify(self, secret: str, hash: str) -> bool: ...
+    def verify(self, secret: str | bytes, hash: str) -> bool: ...
 
 
 def hash_password(password: str, cost: Cost = DEFAULT_COST) -> str:
@@ -154,8 +157,10 @@ def _verify_foreign(hash: str, password: str) -> bool:
     if context is None or scheme is None:
         _LOGGER.error("A stored password hash is of a kind that cannot be verified here.")
         return False
+    # bcrypt has always looked at so much; its library refuses more, which made hashes do without the rest.
+    secret = password.encode()[:_BCRYPT_BYTES] if scheme == "bcrypt" else password
     try:
-        return context.verify(password, hash)
+        return context.verify(secret, hash)
     except (ValueError, TypeError, RuntimeError, ImportError) as error:
         # A backend that is missing, or a password that the scheme cannot take.
         _LOGGER.error("A stored %s hash cannot be verified: %s", scheme, error)
