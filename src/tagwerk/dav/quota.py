@@ -6,7 +6,7 @@ from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
 from tagwerk.errors import DAV, InsufficientStorage
 from tagwerk.model import Access, Principal, PrincipalId
-from tagwerk.store.principals import principal_by_id, used_bytes
+from tagwerk.store.principals import lock_principal, principal_by_id, used_bytes
 
 feature = Feature("RFC 4331", tokens=("quota",))
 
@@ -41,9 +41,13 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     Raises:
         InsufficientStorage: that would be over the limit (RFC 4331 6, DAV:quota-not-exceeded).
     """
-    principal = principal_by_id(context.txn, owner)
+    principal = principal_by_id(context.txn, owner) if more > 0 else None
     limit = limit_of(context, principal) if principal else 0
-    if more > 0 and limit and used_bytes(context.txn, owner) + more > limit:
+    if not limit:
+        return
+    # What is stored in another collection of theirs at this moment counts; where there is a limit, they take turns.
+    lock_principal(context.txn, owner)
+    if used_bytes(context.txn, owner) + more > limit:
         raise InsufficientStorage(
             f"This would be more than the {limit} bytes that may be stored; delete something first.",
             condition=DAV + "quota-not-exceeded",
