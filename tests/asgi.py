@@ -19,6 +19,7 @@ from tagwerk.http import app as http_app
 from tagwerk.http.metrics import Metrics
 from tagwerk.http.observer import Observer
 from tagwerk.http.public import PublicLinks
+from tagwerk.http.tally import Tally
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.observed import ObservedEngine
@@ -32,7 +33,7 @@ class App:
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine, self.settings = engine, settings
-        metrics = Metrics()
+        metrics = Metrics(Tally())
         observed = ObservedEngine(engine, lambda mode, seconds: metrics.waits.add(seconds, mode))
         self.frame = Frame(settings, observed)
         application = http_app.create(settings, self.frame, PublicLinks(settings, observed), observed)

@@ -95,6 +95,13 @@ class Cluster:
         """The postmaster's; its children end when it does."""
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
+    def is_running(self) -> bool:
+        """Whether it takes connections, now or once it has recovered."""
+        try:
+            return _state(self.pid()) != "Z"
+        except OSError:
+            return False
+
     def kill(self) -> None:
         """End it as a power cut does: no checkpoint, no farewell."""
         pid = self.pid()
@@ -197,9 +204,9 @@ def shared(folder: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def own(**options: bool) -> Iterator[Cluster]:
+def own(folder: Path | None = None, **options: bool) -> Iterator[Cluster]:
     """A durable cluster for one test, which may end it."""
-    folder = Path(tempfile.mkdtemp(prefix="tagwerk-"))
+    folder = folder or Path(tempfile.mkdtemp(prefix="tagwerk-"))
     cluster = make(folder, durable=True, **options)
     try:
         yield cluster

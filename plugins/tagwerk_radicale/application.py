@@ -157,7 +157,7 @@ class Frame:
             certificate=scope.get("tagwerk.certificate", b""),
         )
         try:
-            login = self.gate.login(attempt)
+            login = again(lambda: self.gate.login(attempt))
         except TagwerkError as error:
             return self._failed(error)
         scope["tagwerk.login"] = login

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -288,3 +289,78 @@ def test_a_service_manager_hears_once_all_of_them_answer_and_that_they_live(work
         said = b""
         while said != b"STOPPING=1":
             said = manager.recv(100)
+
+
+def numbers(server: ServerProcess) -> dict[str, float]:
+    """What a new connection is told, by whichever worker takes it."""
+    with one(server) as client:
+        text = client.get("/-/metrics").text
+    return {
+        name: float(value)
+        for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    }
+
+
+@contextmanager
+def asleep(pid: int) -> Iterator[None]:
+    """While one worker is stopped, another one takes every connection."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+STORED = 'tagwerk_requests_total{method="PUT",report="",status="201"}'
+SYNCED = 'tagwerk_requests_total{method="REPORT",report="sync-collection",status="207"}'
+SYNC_SECONDS = 'tagwerk_request_seconds_count{method="REPORT",report="sync-collection"}'
+
+
+def test_whoever_is_asked_for_numbers_has_those_of_all(workers):
+    server = workers("--workers", "2")
+    first, second = pids(server)
+    with asleep(first):
+        for number in range(3):
+            assert put(server, number) == 201
+        of_second = numbers(server)
+    with asleep(second):
+        for number in range(3, 8):
+            assert put(server, number) == 201
+        assert len(names(server)) == 8
+        of_first = numbers(server)
+
+    assert (of_second[STORED], of_first[STORED]) == (3, 8)
+    assert of_first['tagwerk_request_seconds_count{method="PUT",report=""}'] == 8
+    assert of_first["tagwerk_sync_responses_count"] == 1
+    assert of_first["tagwerk_start_time_seconds"] == of_second["tagwerk_start_time_seconds"]
+    assert of_first["tagwerk_process_starts_total"] == 2
+    assert of_first["tagwerk_database_up"] == 1
+
+
+def test_no_number_shrinks_when_a_worker_dies(workers):
+    server = workers("--workers", "2")
+    first, second = pids(server)
+    with asleep(second):
+        for number in range(4):
+            assert put(server, number) == 201
+    before = numbers(server)
+
+    os.kill(first, signal.SIGKILL)
+
+    seen = [before]
+    deadline = time.monotonic() + 20
+    while seen[-1]["tagwerk_process_starts_total"] < 3:
+        assert time.monotonic() < deadline
+        seen.append(numbers(server))
+        time.sleep(0.05)
+    (replaced,) = set(pids(server)) - {second}
+    with asleep(second):
+        assert put(server, 4) == 201
+        assert len(names(server)) == 5
+        seen.append(numbers(server))
+    assert replaced != first
+    assert [each[STORED] for each in seen[:-1]] == [4] * (len(seen) - 1)
+    assert (seen[-1][STORED], seen[-1][SYNCED], seen[-1][SYNC_SECONDS]) == (5, 1, 1)
+    for earlier, later in itertools.pairwise(seen):
+        shrunk = {name for name, value in earlier.items() if later.get(name, -1.0) < value}
+        assert shrunk - {"tagwerk_outbox_depth"} == set()

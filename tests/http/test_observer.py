@@ -12,8 +12,9 @@ from asgi import running
 from davsamples import event
 from tagwerk.accounts.users import add_user
 from tagwerk.cli.logs import _Json, _Lines
-from tagwerk.http.metrics import MAX_SERIES, Counter, Histogram
+from tagwerk.http.metrics import Counter
 from tagwerk.http.observer import client_of, report_in, route
+from tagwerk.http.tally import MAX_SERIES, Tally
 
 HERE, FAR = "127.0.0.1", "198.51.100.7"
 
@@ -263,14 +264,13 @@ def test_reports_by_their_name(body, name):
 
 
 def test_what_clients_choose_does_not_fill_the_memory():
-    counter, histogram = Counter("a", "b", ("c",)), Histogram("a", "b", ("c",))
+    tally = Tally()
+    counter = Counter(tally.sheet(), "a", "b", ("c",))
 
     for number in range(MAX_SERIES + 100):
         counter.add(str(number))
-        histogram.add(1.0, str(number))
 
-    assert len(counter.lines()) == MAX_SERIES
-    assert len(histogram._counts) == MAX_SERIES
+    assert len(tally.sums()["a"]) == MAX_SERIES
 
 
 def test_the_alerts_ask_for_numbers_that_there_are(start):

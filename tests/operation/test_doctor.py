@@ -6,15 +6,13 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 
-import dns.message
-import dns.rrset
 import pytest
-from installed import ROOT, program
+from installed import program
 
 import serverprocess
+from nameserver import knowing_example_com
 from serverprocess import tagwerk
 
 GOOD_LOCATION = """
@@ -244,39 +242,8 @@ def test_a_configuration_that_is_wrong(tmp_path, text, sentence):
 
 @pytest.fixture
 def nameserver():
-    """A name server that knows example.com from config/dns.zone, and half of example.org."""
-    records = {}
-    for line in (ROOT / "config/dns.zone").read_text().splitlines():
-        name, *rest = [*line.split(None, 3), ""]
-        if rest[1:2] == ["SRV"]:
-            records[f"{name}.example.com."] = rest[2]
-    records["_caldavs._tcp.example.org."] = "0 0 0 ."
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.settimeout(0.1)
-    stopped = threading.Event()
-
-    def serve() -> None:
-        while not stopped.is_set():
-            try:
-                raw, peer = listener.recvfrom(4096)
-            except TimeoutError:
-                continue
-            query = dns.message.from_wire(raw)
-            answer = dns.message.make_response(query)
-            name = query.question[0].name.to_text()
-            if name in records:
-                answer.answer.append(dns.rrset.from_text(name, 60, "IN", "SRV", records[name]))
-            else:
-                answer.set_rcode(3)
-            listener.sendto(answer.to_wire(), peer)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield f"127.0.0.1:{listener.getsockname()[1]}"
-    stopped.set()
-    thread.join()
-    listener.close()
+    with knowing_example_com() as address:
+        yield address
 
 
 def test_the_records_of_a_domain(running, nameserver):

@@ -29,6 +29,7 @@ from tagwerk.cli.workers import Supervisor
 from tagwerk.errors import ConfigurationError, TagwerkError
 from tagwerk.http import tls
 from tagwerk.http.protocol import BoundedProtocol
+from tagwerk.http.tally import Tally
 from tagwerk.options import TAGWERK
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
@@ -104,7 +105,7 @@ def _serve_alone(
         sockets += _sockets(settings, manager)
         greeting = _greeting(invocation, settings, engine, sockets, self_signed=self_signed)
         _run(
-            _application(settings, engine),
+            _application(settings, engine, Tally()),
             sockets,
             lambda: _say(greeting),
             manager=manager,
@@ -131,11 +132,14 @@ def _serve_together(
     _frame()
     gc.freeze()
 
-    def work(_number: int, ready: Callable[[], None]) -> None:
+    # What a worker counts is seen by all of them, and outlives it.
+    tally = Tally(settings.server.workers)
+
+    def work(number: int, ready: Callable[[], None]) -> None:
         encryption = _encryption(settings)
         with invocation.engine(settings) as engine, jobs_in_server(settings, engine):
             _run(
-                _application(settings, engine),
+                _application(settings, engine, tally, number),
                 sockets,
                 ready,
                 manager=None,
@@ -233,14 +237,15 @@ def _listen_sentence(error: OSError, host: str, port: int) -> str:
     return f"Cannot listen on port {port} of {host}: {error.strerror or error}."
 
 
-def _application(settings: Settings, engine: Engine) -> Any:
-    """The ASGI application around the frame that the adapters register."""
+def _application(settings: Settings, engine: Engine, tally: Tally, number: int = 0) -> Any:
+    """The ASGI application around the frame that the adapters register; `number` is this process' in `tally`."""
     from tagwerk.http.app import create
     from tagwerk.http.metrics import Metrics
     from tagwerk.http.observer import Observer
     from tagwerk.http.public import PublicLinks
 
-    metrics = Metrics()
+    metrics = Metrics(tally, number)
+    metrics.starts.add()
     watched = ObservedEngine(engine, lambda mode, seconds: metrics.waits.add(seconds, mode))
     try:
         made: Any = _frame()(settings, watched)

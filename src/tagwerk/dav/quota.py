@@ -7,7 +7,7 @@ from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, W
 from tagwerk.errors import DAV, InsufficientStorage
 from tagwerk.model import Access, Principal, PrincipalId
 from tagwerk.store.history import make_room
-from tagwerk.store.principals import principal_by_id, used_bytes
+from tagwerk.store.principals import lock_principal, principal_by_id, used_bytes
 
 feature = Feature("RFC 4331", tokens=("quota",))
 
@@ -47,9 +47,12 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     """
     principal = principal_by_id(context.txn, owner)
     limit = limit_of(context, principal) if principal else 0
-    if limit:
-        make_room(context.txn, owner, most=limit)
-    if more > 0 and limit and used_bytes(context.txn, owner) + more > limit:
+    if not limit:
+        return
+    # What is stored in another collection of theirs at this moment counts; where there is a limit, they take turns.
+    lock_principal(context.txn, owner)
+    make_room(context.txn, owner, most=limit)
+    if more > 0 and used_bytes(context.txn, owner) + more > limit:
         raise InsufficientStorage(
             f"This would be more than the {limit} bytes that may be stored; delete something first.",
             condition=DAV + "quota-not-exceeded",

@@ -103,7 +103,6 @@ class Observer:
             ipaddress.ip_network(network) for network in settings.observe.allow if network != "unix"
         )
         self._base = settings.server.base_path
-        self._started = time.time()
         self._proxies = Proxies(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -214,7 +213,7 @@ class Observer:
             txn.row("SELECT value FROM meta WHERE key = 'schema_version'")
 
     async def _numbers(self) -> tuple[int, str, bytes]:
-        gauges = {"tagwerk_start_time_seconds": ("When this process started.", float(int(self._started)))}
+        gauges = {}
         try:
             depth = await to_thread.run_sync(self._depth)
             gauges["tagwerk_outbox_depth"] = ("Work that changes caused and that is not done.", float(depth))

@@ -25,7 +25,7 @@ from tagwerk.settings import Settings
 from tagwerk.sharing import links
 from tagwerk.sharing.views import View
 from tagwerk.store import Engine
-from tagwerk.store.engine import Transaction, run
+from tagwerk.store.engine import Transaction, again, run
 from tagwerk.store.links import Link
 from tagwerk.store.properties import collection_properties
 from tagwerk.vcard import export as vcard_export
@@ -60,7 +60,7 @@ class PublicLinks:
         if request.method not in ("GET", "HEAD"):
             return Response(405, {"Allow": METHODS, **_TEXT}, b"A public link can be read, nothing else.\n")
         address = (scope.get("client") or ("",))[0]
-        response, link = self._answer(request)
+        response, link = again(lambda: self._answer(request))
         if link is not None:
             self._remember(link, address)
         if request.method == "HEAD":

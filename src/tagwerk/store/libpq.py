@@ -136,6 +136,11 @@ def has_ended(connection: Connection[Row]) -> bool:
     return connection.pgconn.transaction_status == TransactionStatus.IDLE
 
 
+def is_read_only(connection: Connection[Row]) -> bool:
+    """Whether an administrator asks for no changes; PostgreSQL tells since version 14."""
+    return connection.pgconn.parameter_status(b"default_transaction_read_only") == b"on"
+
+
 def run(connection: Connection[Row], statement: bytes) -> None:
     """Run a statement that has neither parameters nor rows, in one exchange and nothing around it."""
     result = connection.pgconn.exec_(statement)

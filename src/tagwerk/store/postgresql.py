@@ -239,6 +239,12 @@ class PostgresEngine:
         for _ in range(2 * CONNECTIONS):
             connection = self._connection()
             try:
+                if statement is _WRITE and libpq.is_read_only(connection):
+                    # Whoever connects later may find that it was taken back.
+                    connection.close()
+                    raise Unavailable(
+                        f"The database {shown(self._url)} takes no changes: default_transaction_read_only is on."
+                    )
                 libpq.run(connection, statement)
                 return connection
             except psycopg.OperationalError:
@@ -281,15 +287,21 @@ class PostgresEngine:
     def _away(self) -> TagwerkError:
         """Why there is no connection."""
         try:
-            psycopg.connect(make_conninfo(libpq.conninfo(self._url), connect_timeout="2")).close()
+            with psycopg.connect(make_conninfo(libpq.conninfo(self._url), connect_timeout="2")) as connection:
+                row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
         except psycopg.Error as error:
             found = libpq.translate(error, self._url, connecting=True)
-            if self._reachable:
-                self._reachable = False
-                log.error("%s", found)
-            if isinstance(found, TagwerkError):
-                return found
-        return Unavailable(f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use.")
+        else:
+            if not (row and row[0]):
+                return Unavailable(
+                    f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use."
+                )
+            # It may be behind, and what clients have seen must not go back.
+            found = Unavailable(f"The database {shown(self._url)} is a standby, which is not read from.")
+        if self._reachable:
+            self._reachable = False
+            log.error("%s", found)
+        return found if isinstance(found, TagwerkError) else Unavailable(f"{found}")
 
     def _end(self, connection: Connection[Row]) -> None:
         """Undo what was not committed, and keep the connection for the next one.

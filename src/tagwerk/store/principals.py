@@ -110,6 +110,15 @@ def set_state(txn: Transaction, principal: PrincipalId, state: str) -> None:
         raise NotFound("There is no such user.")
 
 
+def lock_principal(txn: Transaction, principal: PrincipalId) -> None:
+    """Let nobody else who asks for this pass until the transaction ends.
+
+    An engine with one writer has nothing to lock.  Who also locks a collection does it before.
+    """
+    if txn.for_update:
+        txn.row("SELECT id FROM principal WHERE id = ?" + txn.for_update, (principal,))
+
+
 def used_bytes(txn: Transaction, principal: PrincipalId) -> int:
     """The size of everything in the collections that a principal owns (RFC 4331 4), without what is deleted."""
     row = txn.row(

@@ -21,6 +21,14 @@ BUSY_SECONDS = 30.0
 WATCH_SECONDS = 0.1
 """How often somebody who waits for changes looks whether there were any."""
 
+_UNUSABLE = (
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+)
+
 MINIMUM = (3, 35, 0)
 """RETURNING came with this version."""
 
@@ -90,6 +98,7 @@ class SqliteEngine:
             mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise ConfigurationError(f"{path} lies on a file system that cannot hold a WAL (mode {mode}).")
+        self._file = _identity(path)
 
     def opened(self) -> None:
         """Nothing: nobody takes over from a file."""
@@ -108,12 +117,29 @@ class SqliteEngine:
         connection.execute("PRAGMA cache_size = -16000")
         return connection
 
+    def _look(self) -> None:
+        """See that the file is the one that was opened.
+
+        Of another one nothing is known, and what is written to a file that has no name is lost.
+
+        Raises:
+            Unavailable: it was removed, another one has its name, or the folder cannot be looked into.
+        """
+        try:
+            found = _identity(self._path)
+        except OSError as error:
+            raise Unavailable(f"The database {self._path} cannot be used: {error.strerror}.") from error
+        if found != self._file:
+            what = "was replaced" if found else "was removed"
+            raise Unavailable(f"The database {self._path} {what} while it was open.")
+
     @contextmanager
     def read(self) -> Iterator[SqliteTransaction]:
         with _translated(self._path):
             with self._readers_lock:
                 connection = self._readers.pop() if self._readers else None
             if connection is None:
+                self._look()
                 connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             try:
@@ -135,6 +161,7 @@ class SqliteEngine:
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
         with _translated(self._path), self._writer_lock, self._queue.turn():
+            self._look()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield SqliteTransaction(self._writer)
@@ -220,9 +247,18 @@ def _translate(error: sqlite3.OperationalError, path: Path) -> TagwerkError | sq
         return Unavailable(f"The database {path} is busy; try again in a moment.")
     if code == sqlite3.SQLITE_IOERR and _disk_is_full(path):
         return InsufficientStorage(f"The disk that holds {path} is full.")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+    if code in _UNUSABLE:
         return Unavailable(f"The database {path} cannot be used: {error}.")
     return error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None where there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _disk_is_full(path: Path) -> bool:
