@@ -30,7 +30,10 @@ from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.passwords import hash_password
 from tagwerk.accounts.users import add_user
 from tagwerk.cli.main import main
+from tagwerk.ical.resource import read
 from tagwerk.store import open_engine
+from tagwerk.store.collections import find_binding
+from tagwerk.store.objects import put_object
 from tagwerk.store.outbox import add_job
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +112,7 @@ def make(folder: Path) -> None:
     (folder / "etc/radicale/rights").write_text(
         "[own]\nuser: .+\ncollection: {user}/[^/]+\npermissions: rw\n"
     )
+    (folder / "etc/radicale/config").write_text("[rights]\ntype = owner_only\n")
     there = folder / "var/lib/radicale/collections/collection-root/anna/calendar"
     there.mkdir(parents=True)
     (there / ".Radicale.props").write_text('{"tag": "VCALENDAR"}')
@@ -132,8 +136,17 @@ def make(folder: Path) -> None:
         ["delegate", "add", "anna", "ben", "--level", "read"],
         ["share", "link", "anna/calendar"],
         ["backup", backup / "tagwerk-2026-03-01.sqlite"],
+        ["collection", "add", "anna", "old"],
+        ["collection", "remove", "anna", "old"],
     ):  # fmt: skip
         assert inside([*map(str, words), "--data", str(data)]) == 0, words
+    engine = open_engine(f"sqlite://{data}/tagwerk.sqlite")
+    with engine.write() as txn:
+        binding = find_binding(txn, "anna", "calendar")
+        assert binding is not None
+        upload = read(event("one", summary="Changed"), now=now)
+        put_object(txn, binding.collection.id, "one.ics", upload=upload, now=now)
+    engine.close()
 
 
 def inside(words: list[str]) -> int:

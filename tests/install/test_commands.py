@@ -221,6 +221,9 @@ OTHERS: dict[str, dict[str, str]] = {
     "tagwerk resource remove": {"NAME": "car"},
     "tagwerk collection add": {"NAME": "new"},
     "tagwerk collection remove": {"NAME": "work"},
+    "tagwerk trash": {"HANDLE": "old"},
+    "tagwerk history": {"PLACE": "anna/calendar/one.ics", "NUMBER": "{version}"},
+    "tagwerk undo": {"PLACE": "anna/calendar/one.ics", "NUMBER": "{version}", "TIME": "2h"},
     "tagwerk delegate remove": {"DELEGATE": "ben"},
     "tagwerk export": {"NAME": "calendar"},
     "tagwerk import": {"NAME": "work"},
@@ -245,6 +248,7 @@ OTHERS: dict[str, dict[str, str]] = {
     "tagwerk migrate radicale": {
         "--htpasswd FILE": "{root}/etc/radicale/users",
         "--rights FILE": "{root}/etc/radicale/rights",
+        "--settings FILE": "{root}/etc/radicale/config",
     },
     "tagwerk user export": {"--log FILE": "{root}/var/log/tagwerk.log"},
     "tagwerk migrate": {"--prefix TEXT": ""},
@@ -267,6 +271,8 @@ def filled(text: str, machine: Machine, others: Mapping[str, str] = MappingProxy
         known["{code}"] = totp.code((machine.folder / "totp").read_text(), int(time.time()) // totp.STEP)
     if "{link}" in text:
         known["{link}"] = f"{int(asked(machine, 'SELECT id FROM link')):x}"
+    if "{version}" in text:
+        known["{version}"] = asked(machine, "SELECT modseq FROM version")
     if "{job}" in text:
         known["{job}"] = asked(machine, "SELECT id FROM outbox")
     for name, value in known.items():
@@ -283,7 +289,7 @@ def variants() -> Iterator[tuple[str, str]]:
     for command, text in sections().items():
         if not (line := usage(command)):
             continue
-        bare = re.sub(r" \[[^]]*\]", "", line)
+        bare = re.sub(r" \[[^]]*\]|\.\.\.", "", line)
         yield command, bare
         if "[" in line and "[--" not in line:
             yield command, re.sub(r"[][]|\.\.\.", "", line)

@@ -28,13 +28,15 @@ SEQUENCE = "wrong_numbers"
 DAWDLE = 0.01
 
 
-def right(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0) -> Modseq:
-    number = next_modseq(txn, collection, now=now, grown=grown)
+def right(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0, kept: int = 0) -> Modseq:
+    number = next_modseq(txn, collection, now=now, grown=grown, kept=kept)
     time.sleep(random.random() * DAWDLE)
     return number
 
 
-def from_a_sequence(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0) -> Modseq:
+def from_a_sequence(
+    txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0, kept: int = 0
+) -> Modseq:
     row = txn.row(f"SELECT nextval('{SEQUENCE}')")
     assert row is not None
     time.sleep(random.random() * DAWDLE)
