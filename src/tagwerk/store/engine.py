@@ -39,8 +39,20 @@ class Transaction(Protocol):
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run a statement and return the number of rows it changed."""
 
+    def later(self, sql: str, params: Params = ()) -> None:
+        """Run a statement that nobody has to wait for: it may go out with the next one, or with the commit.
+
+        So may its error.
+        """
+
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         """Run a statement once for each of `rows`."""
+
+    def ahead(self, sql: str, params: Params = ()) -> None:
+        """Say that `row` or `rows` is going to ask this, so that it may go out with something else.
+
+        The answer is as of then; a statement that writes makes it be asked again.
+        """
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """The first row of the answer."""

@@ -38,8 +38,14 @@ class SqliteTransaction:
     def execute(self, sql: str, params: Params = ()) -> int:
         return self._connection.execute(sql, params).rowcount
 
+    def later(self, sql: str, params: Params = ()) -> None:
+        self._connection.execute(sql, params)
+
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
+
+    def ahead(self, sql: str, params: Params = ()) -> None:
+        """Nothing: nobody waits here for anything to travel."""
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         cursor = self._connection.execute(sql, params)
