@@ -66,7 +66,7 @@ class _Session:
         self._rest = b""
 
     def ask(self) -> None:
-        while data := self._client.recv(1 << 20):
+        while data := self._received():
             statements = self._statements(data)
             if self._answered and statements and statements != ["ROLLBACK"]:
                 self._counter.exchanges.append([])
@@ -75,6 +75,12 @@ class _Session:
                 self._counter.exchanges[-1].extend(statements)
             self._server.sendall(data)
         self._server.close()
+
+    def _received(self) -> bytes:
+        try:
+            return self._client.recv(1 << 20)
+        except ConnectionResetError:
+            return b""
 
     def answer(self) -> None:
         try:

@@ -41,9 +41,11 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     Raises:
         InsufficientStorage: that would be over the limit (RFC 4331 6, DAV:quota-not-exceeded).
     """
-    principal = principal_by_id(context.txn, owner)
+    if more <= 0:
+        return
+    principal = context.user if owner == context.user.id else principal_by_id(context.txn, owner)
     limit = limit_of(context, principal) if principal else 0
-    if more > 0 and limit and used_bytes(context.txn, owner) + more > limit:
+    if limit and used_bytes(context.txn, owner) + more > limit:
         raise InsufficientStorage(
             f"This would be more than the {limit} bytes that may be stored; delete something first.",
             condition=DAV + "quota-not-exceeded",
