@@ -63,7 +63,7 @@ def create_collection(
     if kind is Kind.CALENDAR and not components:
         components = CALENDAR_COMPONENTS
     collection = Collection(
-        CollectionId(new_id()),
+        CollectionId(new_id(owner)),
         kind,
         owner,
         new_epoch(),
@@ -93,7 +93,7 @@ def bind(
     txn: Transaction, principal: PrincipalId, collection: CollectionId, *, name: str, status: Status, now: int
 ) -> BindingId:
     """Give a collection a place in somebody's home; `name` is empty unless it is accepted, and free."""
-    binding = BindingId(new_id())
+    binding = BindingId(new_id(principal))
     txn.later(
         "INSERT INTO binding (id, principal_id, collection_id, name, status, created) VALUES (?, ?, ?, ?, ?, ?)",
         (binding, principal, collection, name, status.value, now),

@@ -109,5 +109,5 @@ def _insert(
     txn.execute(
         "INSERT INTO credential (id, principal_id, kind, label, hash, rights, created, expires)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (new_id(), principal, kind, label, hash, rights.value, now, expires),
+        (new_id(principal), principal, kind, label, hash, rights.value, now, expires),
     )

@@ -135,6 +135,17 @@ def run(engine: Engine, work: Callable[[Transaction], T]) -> T:
     return again(once)
 
 
-def new_id() -> int:
-    """A random id: 62 bits, so that it fits every engine's BIGINT."""
-    return secrets.randbits(62) or 1
+_OWN_BITS = 31
+
+
+def new_id(near: int = 0) -> int:
+    """A random id: 62 bits, so that it fits every engine's BIGINT.
+
+    What belongs to somebody has the upper half of `near`, the id of its owner or of
+    something of theirs: so it lies beside their other rows in every index (adr/0015).
+    One that is there already is refused by the primary key, which is `Undone`: the next
+    attempt draws another one.
+    """
+    if not near:
+        return secrets.randbits(2 * _OWN_BITS) or 1
+    return near >> _OWN_BITS << _OWN_BITS | secrets.randbits(_OWN_BITS) or 1

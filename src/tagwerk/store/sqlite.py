@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
+from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable, Undone
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.queue import Queue
@@ -213,6 +213,9 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise _translate(error, path) from error
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+            # With one writer nobody was first: an id was drawn that is there (`engine.new_id`).
+            raise Undone(f"The database {path} has a row with this key: {error}.") from error
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise Unavailable(f"The database {path} cannot be used: {error}.") from error
