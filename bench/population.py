@@ -1,10 +1,12 @@
 """What many users cost each other, and one engine beside the other: the same requests, asked in turn.
 
     python bench/population.py [--users 10000] [--collections 20] [--objects 1] [--requests 2000]
-    python bench/population.py --users 0        # the engines beside each other only
+    python bench/population.py --users 1        # the engines beside each other only
 
-For each engine there is an empty database and one with that many users, each with its server;
-one client asks all of them in turn for a poll, an idle sync, a GET and a PUT of one user.
+For each engine there is a database of one user and one collection ("empty") and one of many
+("full"), each with its server.  They are asked in turn for a poll, an idle sync, a GET and a
+PUT, on the full one by another of its users each time, so that nobody's pages are at hand
+because the same person has just asked.
 """
 
 from __future__ import annotations
@@ -23,95 +25,114 @@ from store_samples import event as upload
 
 import postgrescluster
 import serverprocess
-from davclient import Dav
+from davclient import Dav, propfind_body
 from davsamples import event
-from tagwerk.accounts.passwords import hash_password
-from tagwerk.accounts.users import add_user
-from tagwerk.model import Kind
+from tagwerk.accounts.app_passwords import hash_secret
+from tagwerk.model import Kind, Rights
 from tagwerk.store import open_engine
-from tagwerk.store.collections import create_collection
+from tagwerk.store.collections import create_collection, find_binding
+from tagwerk.store.credentials import add_app_password
 from tagwerk.store.objects import put_object
 from tagwerk.store.principals import add_principal
+from tagwerk.store.sync import current_token
 
 NOW = 1_750_000_000
-HOME = "/anna/calendar/"
+SECRET = "abcd-efgh-jkmn-pqrs-tuvw-xyz2"
+KINDS = ("poll", "idle sync", "GET", "PUT")
+PEOPLE = 1000
+WARM_UP = 100
+POLL = propfind_body("{http://calendarserver.org/ns/}getctag")
 
 
-def fill(url: str, arguments: argparse.Namespace) -> None:
-    """Make anna, and everybody else."""
+def fill(url: str, *, users: int, collections: int, objects: int) -> None:
+    """Make everybody, with collections and objects."""
     with closing(open_engine(url)) as engine:
-        with engine.write() as txn:
-            add_user(txn, "anna", now=NOW, password_hash=hash_password("secret"))
-        for begin in range(0, arguments.users, 50):
+        for begin in range(0, users, 50):
             with engine.write() as txn:
-                for number in range(begin, min(begin + 50, arguments.users)):
+                for number in range(begin, min(begin + 50, users)):
                     owner = add_principal(txn, f"user{number}", now=NOW)
-                    for each in range(arguments.collections):
+                    add_app_password(
+                        txn, owner.id, label="phone", hash=hash_secret(SECRET), rights=Rights.ALL, now=NOW
+                    )
+                    for each in range(collections):
                         made = create_collection(
                             txn, owner.id, name=f"c{each}", kind=Kind.CALENDAR, now=NOW
                         ).collection
-                        for one in range(arguments.objects):
+                        for one in range(objects):
                             put_object(txn, made.id, f"{one}.ics", upload=upload(str(one)), now=NOW)
         # As the maintenance does every night.
         engine.compact()
 
 
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """A user and one of their collections."""
+
+    name: str
+    home: str
+    token: str
+
+
+def people(url: str, *, users: int, collections: int) -> list[Somebody]:
+    """Some of the users, by chance."""
+    chance, found = random.Random(1), []
+    with closing(open_engine(url)) as engine, engine.read() as txn:
+        for _ in range(min(PEOPLE, users)):
+            name, place = f"user{chance.randrange(users)}", f"c{chance.randrange(collections)}"
+            binding = find_binding(txn, name, place)
+            assert binding is not None
+            found.append(Somebody(name, f"/{name}/{place}/", str(current_token(binding.collection))))
+    return found
+
+
 @dataclass(slots=True)
 class Measured:
-    """A server on one database, one client of it, and how long its requests took, in milliseconds."""
+    """A server on one database, some of its users, and how long their requests took, in milliseconds."""
 
     name: str
     server: serverprocess.ServerProcess
-    anna: Dav
-    token: str = ""
+    people: list[Somebody]
+    client: Dav = field(init=False)
     took: dict[str, list[float]] = field(default_factory=dict)
 
-    def prepare(self) -> None:
-        for number in range(OBJECTS):
-            self.anna.put(f"{HOME}{number}.ics", event(str(number)))
-        self.token = self.anna.sync(HOME).multistatus().token
+    def __post_init__(self) -> None:
+        self.client = Dav(self.server.url, password=SECRET)
 
     def request(self, kind: str, number: int) -> None:
         """Send one and note how long it took."""
-        name, text = f"{HOME}{number % OBJECTS}.ics", event(str(number % OBJECTS), summary=str(number))
+        who, client = self.people[number % len(self.people)], self.client
+        client.user = who.name
+        text = event("0", summary=str(number))
         begin = time.perf_counter()
         if kind == "poll":
-            self.anna.propfind(HOME, "{http://calendarserver.org/ns/}getctag")
+            status = client("PROPFIND", who.home, POLL, Depth="0").status
         elif kind == "idle sync":
-            self.anna.sync(HOME, self.token)
+            status = client.sync(who.home, who.token).status
         elif kind == "GET":
-            self.anna.get(name)
+            status = client.get(f"{who.home}0.ics").status
         else:
-            self.anna.put(name, text)
+            status = client.put(f"{who.home}0.ics", text).status
         self.took.setdefault(kind, []).append((time.perf_counter() - begin) * 1000)
+        assert status in (200, 204, 207), status
 
     def percentile(self, kind: str, share: float) -> float:
         return sorted(self.took[kind])[int(len(self.took[kind]) * share)]
 
     def close(self) -> None:
-        self.anna.close()
+        self.client.close()
         self.server.stop()
-
-
-OBJECTS = 20
-KINDS = ("poll", "idle sync", "GET", "PUT")
 
 
 def alternate(measured: list[Measured], requests: int) -> None:
     """Ask all servers in turn, in another order each time, so that what else the machine does hits all alike."""
     shuffled, order = list(measured), random.Random(1)
-    for each in measured:
-        each.prepare()
     for kind in KINDS:
         for number in range(-WARM_UP, requests):
             order.shuffle(shuffled)
             for each in shuffled:
-                each.request(kind, number)
+                each.request(kind, WARM_UP + number)
         for each in measured:
             del each.took[kind][:WARM_UP]
-
-
-WARM_UP = 100
 
 
 def report(measured: list[Measured], *, full: bool) -> None:
@@ -146,15 +167,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--users", type=int, default=10_000, help="0 compares the engines only")
+    parser.add_argument("--users", type=int, default=10_000, help="1 compares the engines only")
     parser.add_argument("--collections", type=int, default=20)
     parser.add_argument("--objects", type=int, default=1)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--engines", default="sqlite,postgresql")
     arguments = parser.parse_args()
-    sizes = {"empty": argparse.Namespace(users=0, collections=0, objects=0), "full": arguments}
-    if not arguments.users:
-        del sizes["full"]
+    sizes = {"empty": {"users": 1, "collections": 1, "objects": 1}}
+    if arguments.users > 1:
+        sizes["full"] = {name: getattr(arguments, name) for name in sizes["empty"]}
     with (
         tempfile.TemporaryDirectory(prefix="tagwerk-bench-") as temporary,
         postgrescluster.own() as cluster,
@@ -168,17 +189,18 @@ def main() -> None:
                 if engine == "postgresql":
                     serverprocess.keep_in(folder, postgrescluster.new_database(cluster, empty=True))
                 begin = time.monotonic()
-                fill(serverprocess.url_of(folder), wanted)
+                fill(serverprocess.url_of(folder), **wanted)
                 print(f"{folder.name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-                folders.append(folder)
+                folders.append((folder, wanted))
         measured = []
-        for folder in folders:
-            server = serverprocess.start(folder)
-            each = Measured(folder.name, server, Dav(server.url))
+        for folder, wanted in folders:
+            url, users, collections = serverprocess.url_of(folder), wanted["users"], wanted["collections"]
+            some = people(url, users=users, collections=collections)
+            each = Measured(folder.name, serverprocess.start(folder), some)
             stack.callback(each.close)
             measured.append(each)
         alternate(measured, arguments.requests)
-        report(measured, full=bool(arguments.users))
+        report(measured, full=len(sizes) > 1)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Engine(Protocol):
         """What the engine itself finds wrong with the database, as sentences."""
 
     def compact(self) -> int:
-        """Bring statistics up to date and give room back where that is worth it; the bytes that were given back."""
+        """See to the planner's statistics and give room back where that is worth it; the bytes that were given back."""
 
     def close(self) -> None:
         """Give back every connection.  The engine cannot be used afterwards."""

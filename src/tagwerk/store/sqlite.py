@@ -98,7 +98,21 @@ class SqliteEngine:
             raise ConfigurationError(f"{path} lies on a file system that cannot hold a WAL (mode {mode}).")
 
     def opened(self) -> None:
-        """Nothing: nobody takes over from a file."""
+        """Forget statistics of the tables, if there are any.
+
+        Every query has its index, which SQLite takes where it knows nothing.  Where it
+        learned that a table has one row it reads all of the table, also when there are
+        ten thousand: nobody tells it that the table has grown.
+        """
+        with _translated(self._path), self._writer_lock:
+            self._forget_statistics()
+
+    def _forget_statistics(self) -> None:
+        found = self._writer.execute(
+            "SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_stat_'"
+        ).fetchall()
+        for (name,) in found:
+            self._writer.execute(f"DROP TABLE {name}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -183,7 +197,7 @@ class SqliteEngine:
 
     def compact(self) -> int:
         with _translated(self._path), self._writer_lock:
-            self._writer.execute("PRAGMA optimize")
+            self._forget_statistics()
             free, pages, size = (
                 self._writer.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("freelist_count", "page_count", "page_size")
