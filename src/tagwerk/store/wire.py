@@ -37,12 +37,31 @@ _number = struct.Struct("!q").pack
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """One that waits to be sent; the answer to one that is `kept` is asked for later."""
+    """One that is to be sent, its parameters as they travel.
+
+    `prepare` is whether it may come again; the answer to one that is `kept` is asked for later.
+    """
 
     sql: str
-    params: Params
+    params: tuple[object, ...]
+    types: tuple[int, ...]
+    values: list[bytes | None]
     prepare: bool
     kept: bool = False
+
+    @property
+    def prepared(self) -> _Prepared:
+        return self.sql, self.types
+
+
+_Prepared = tuple[str, tuple[int, ...]]
+"""What the server keeps: a statement for parameters of these types."""
+
+
+def _statement(sql: str, params: Params, *, prepare: bool = True, kept: bool = False) -> _Statement:
+    """Raises psycopg.DataError for a parameter that no column holds, before anything is sent."""
+    types, values = _dumped(params)
+    return _Statement(sql, tuple(params), types, values, prepare, kept)
 
 
 class Wire:
@@ -51,11 +70,11 @@ class Wire:
     def __init__(self, connection: Connection[Row]) -> None:
         self._pgconn = connection.pgconn
         self._transformer = Transformer.from_context(connection)
-        self._asked: dict[tuple[str, tuple[int, ...]], int] = {}
-        self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._asked: dict[_Prepared, int] = {}
+        self._prepared: dict[_Prepared, bytes] = {}
         self._numbers = itertools.count(1)
         self._waiting: list[_Statement] = []
-        self._answers: dict[tuple[str, Params], list[Row]] = {}
+        self._answers: dict[tuple[str, tuple[object, ...]], list[Row]] = {}
         self._poll = select.poll()
         self._pgconn.enter_pipeline_mode()
 
@@ -71,16 +90,16 @@ class Wire:
     def later(self, sql: str, params: Params = (), *, prepare: bool = True) -> None:
         """Send a statement with the next one; what is kept of answers is forgotten, as it may change them."""
         self._forget_answers()
-        self._waiting.append(_Statement(sql, params, prepare))
+        self._waiting.append(_statement(sql, params, prepare=prepare))
 
     def ahead(self, sql: str, params: Params = ()) -> None:
         """Send a question with the next statement, and keep the answer until `rows` asks the same."""
-        self._waiting.append(_Statement(sql, tuple(params), prepare=True, kept=True))
+        self._waiting.append(_statement(sql, params, kept=True))
 
     def execute(self, sql: str, params: Params = (), *, prepare: bool = True) -> int:
         """Run a statement and return how many rows it changed."""
         self._forget_answers()
-        return self._exchange(_Statement(sql, params, prepare)).command_tuples or 0
+        return self._exchange(_statement(sql, params, prepare=prepare)).command_tuples or 0
 
     def rows(self, sql: str, params: Params = (), *, prepare: bool = True) -> list[Row]:
         """The rows of an answer."""
@@ -91,13 +110,13 @@ class Wire:
         if any(each.kept and (each.sql, each.params) == key for each in self._waiting):
             self._exchange()
             return self._answers.pop(key)
-        return self._loaded(self._exchange(_Statement(sql, params, prepare)))
+        return self._loaded(self._exchange(_statement(sql, params, prepare=prepare)))
 
     def commit(self, notifications: Sequence[str]) -> bool:
         """End the transaction; whether it is committed, and not undone for an error that somebody swallowed."""
         for each in notifications:
             self.later(each, prepare=False)
-        return self._exchange(_Statement("COMMIT", (), prepare=True)).command_status == b"COMMIT"
+        return self._exchange(_statement("COMMIT", ())).command_status == b"COMMIT"
 
     def leave(self) -> None:
         """Send what undoes the transaction, and wait for nothing; then `has_left` tells the end of it."""
@@ -134,42 +153,39 @@ class Wire:
         """Send what waits, and `last` behind it; the result of the one that came last."""
         statements = [*self._waiting, last] if last else self._waiting
         self._waiting = []
-        sent: list[tuple[_Statement | None, tuple[str, tuple[int, ...]] | None]] = []
+        sent: list[_Statement | _Prepared] = []
         for each in statements:
-            types, values = _dumped(each.params)
-            key = (each.sql, types)
-            name = self._prepared.get(key) if each.prepare else None
-            if name is None and each.prepare and self._is_frequent(key):
-                name = self._prepared[key] = b"t%d" % next(self._numbers)
-                self._pgconn.send_prepare(name, numbered(each.sql), types)
-                sent.append((None, key))
-            formats = [_BINARY] * len(values)
+            name = self._prepared.get(each.prepared) if each.prepare else None
+            if name is None and each.prepare and self._is_frequent(each.prepared):
+                name = self._prepared[each.prepared] = b"t%d" % next(self._numbers)
+                self._pgconn.send_prepare(name, numbered(each.sql), each.types)
+                sent.append(each.prepared)
+            formats = [_BINARY] * len(each.values)
             if name is None:
-                self._pgconn.send_query_params(numbered(each.sql), values, types, formats, _BINARY)
+                self._pgconn.send_query_params(numbered(each.sql), each.values, each.types, formats, _BINARY)
             else:
-                self._pgconn.send_query_prepared(name, values, formats, _BINARY)
-            sent.append((each, None))
+                self._pgconn.send_query_prepared(name, each.values, formats, _BINARY)
+            sent.append(each)
         self._pgconn.pipeline_sync()
         return self._received(sent)
 
-    def _received(
-        self, sent: Sequence[tuple[_Statement | None, tuple[str, tuple[int, ...]] | None]]
-    ) -> PGresult:
+    def _received(self, sent: Sequence[_Statement | _Prepared]) -> PGresult:
+        """The result of what was sent last; the error of the first that failed, once all is read."""
         failed: PGresult | None = None
         last: PGresult | None = None
-        for statement, prepared in sent:
+        for each in sent:
             last = self._result()
             if last is None:
                 raise psycopg.OperationalError("the connection was lost")
             if last.status in (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED):
                 failed = failed or last
-                if prepared is not None:
-                    self._prepared.pop(prepared, None)
+                if not isinstance(each, _Statement):
+                    self._prepared.pop(each, None)
                 if last.error_field(DiagnosticField.SQLSTATE) is None and last is failed:
                     # It is libpq that says so: the connection is gone.
                     raise psycopg.OperationalError(last.get_error_message())
-            elif statement is not None and statement.kept:
-                self._answers[(statement.sql, statement.params)] = self._loaded(last)
+            elif isinstance(each, _Statement) and each.kept:
+                self._answers[(each.sql, each.params)] = self._loaded(last)
             if self._result() is not None:
                 raise psycopg.InternalError("a statement had two answers")
         sync = self._result()
@@ -194,8 +210,8 @@ class Wire:
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
-    def _is_frequent(self, key: tuple[str, tuple[int, ...]]) -> bool:
-        times = self._asked[key] = self._asked.get(key, 0) + 1
+    def _is_frequent(self, wanted: _Prepared) -> bool:
+        times = self._asked[wanted] = self._asked.get(wanted, 0) + 1
         if len(self._asked) > 10 * MOST_PREPARED:
             self._asked.clear()
         return times >= _PREPARED_FROM
