@@ -68,8 +68,8 @@ class PostgresTransaction:
     for_update = " FOR NO KEY UPDATE"
     skip_locked = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, wire: Wire, *, commits: bool) -> None:
+        self._wire, self._commits = wire, commits
         self._numbers = itertools.count(1)
         self.changes: dict[CollectionId, Modseq] = {}
 
@@ -77,7 +77,11 @@ class PostgresTransaction:
         return self._wire.execute(sql, params)
 
     def later(self, sql: str, params: Params = ()) -> None:
-        self._wire.later(sql, params)
+        if self._commits:
+            self._wire.later(sql, params)
+        else:
+            # Nothing would send it, and the server refuses it as it should.
+            self._wire.execute(sql, params)
 
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         for begin in range(0, len(rows), _AT_ONCE):
@@ -200,7 +204,7 @@ class PostgresEngine:
         libpq.configure(connection)
         connection.wire = Wire(connection)
         if self._follows:
-            txn = PostgresTransaction(connection.wire)
+            txn = PostgresTransaction(connection.wire, commits=True)
             connection.wire.later(_WRITE)
             follow(txn)
             self._commit(connection, txn.changes)
@@ -208,19 +212,19 @@ class PostgresEngine:
     @contextmanager
     def glance(self) -> Iterator[PostgresTransaction]:
         with self._transaction() as connection:
-            yield PostgresTransaction(connection.wire)
+            yield PostgresTransaction(connection.wire, commits=False)
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:
         with self._transaction() as connection:
             connection.wire.later(_READ)
-            yield PostgresTransaction(connection.wire)
+            yield PostgresTransaction(connection.wire, commits=False)
 
     @contextmanager
     def write(self) -> Iterator[PostgresTransaction]:
         with self._transaction() as connection:
             connection.wire.later(_WRITE)
-            txn = PostgresTransaction(connection.wire)
+            txn = PostgresTransaction(connection.wire, commits=True)
             yield txn
             self._commit(connection, txn.changes)
 
