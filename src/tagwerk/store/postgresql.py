@@ -248,7 +248,7 @@ class PostgresEngine:
         try:
             committed = connection.wire.commit(list(libpq.notifications(changes)))
         except psycopg.OperationalError as error:
-            if not connection.broken:
+            if error.sqlstate and not connection.broken:
                 raise
             # Nobody can know whether it is there; done again it might be there twice.
             raise Unavailable(
