@@ -37,7 +37,8 @@ _SETTINGS = {
     "autovacuum": "off",
     "log_min_messages": "fatal",
 }
-_SAFE = {"synchronous_commit": "on"}
+_SAFE = {"synchronous_commit": "on", "shared_buffers": "128MB", "autovacuum": "on"}
+"""PostgreSQL's own defaults."""
 
 _numbers = itertools.count(1)
 

@@ -174,8 +174,7 @@ class Collection(BaseCollection):
         """Store what was read, without looking at the name."""
         now = int(time.time())
         collections.lock_collection(txn, self.binding.collection.id)
-        planned = writing.plan(txn, self.view, href, upload, now=now)
-        return Item(self, writing.carry_out(txn, self.view, href, planned, now=now))
+        return Item(self, writing.store(txn, self.view, href, upload, now=now))
 
     def read(self, content: bytes) -> Upload:
         """An object that is to be stored here.

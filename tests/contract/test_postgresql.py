@@ -56,7 +56,8 @@ def end_connections(url: str) -> None:
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            # And waits until they are gone.
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
@@ -402,3 +403,53 @@ def test_a_server_killed_keeps_every_commit(cluster, tmp_path: Path):
     engine.close()
     assert len(kept) > 10
     assert set(kept) <= there
+
+
+def test_a_thread_that_waits_for_the_database_lets_others_work(store):
+    turns = 0
+    with ThreadPoolExecutor(1) as pool, store.read() as txn:
+        waiting = pool.submit(txn.row, "SELECT pg_sleep(0.5)")
+        while not waiting.done():
+            time.sleep(0.005)
+            turns += 1
+
+    assert turns > 20
+
+
+def test_a_statement_that_is_asked_often_is_prepared(store):
+    with store.read() as txn:
+        for number in range(5):
+            txn.row("SELECT name FROM principal WHERE id = ?", (number,))
+        prepared = txn.row(
+            "SELECT COUNT(*) FROM pg_prepared_statements WHERE statement LIKE '%principal WHERE id%'"
+        )
+
+    assert prepared == (1,)
+
+
+def test_a_connection_that_prepared_too_much_is_not_used_again(store, monkeypatch):
+    monkeypatch.setattr("tagwerk.store.wire.MOST_PREPARED", 10)
+    with store.read() as txn:
+        before = txn.row("SELECT pg_backend_pid()")
+        for number in range(10):
+            for _ in range(4):
+                txn.row(f"SELECT {number}")
+
+    with store.read() as txn:
+        assert txn.row("SELECT pg_backend_pid()") != before
+
+
+def test_tables_that_change_under_prepared_statements_are_looked_at_anew(store):
+    def look():
+        with store.read() as txn:
+            return txn.row("SELECT * FROM totp WHERE principal_id = ?", (1,))
+
+    for _ in range(5):
+        look()
+    with store.write() as txn:
+        txn.execute("ALTER TABLE totp ADD COLUMN more BIGINT")
+    try:
+        assert again(look) is None
+    finally:
+        with store.write() as txn:
+            txn.execute("ALTER TABLE totp DROP COLUMN more")

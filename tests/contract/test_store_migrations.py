@@ -11,7 +11,8 @@ from tagwerk.cli.check import examine
 from tagwerk.model import Access, Privacy
 from tagwerk.sharing.shares import By, share
 from tagwerk.sharing.views import view_of
-from tagwerk.store import open_engine
+from tagwerk.store import open_engine, schema
+from tagwerk.store.audit import Entry, entries
 from tagwerk.store.collections import NOTIFICATIONS, binding_to, bindings_of, find_binding
 from tagwerk.store.objects import find_object, objects
 from tagwerk.store.principals import principal_by_name
@@ -107,3 +108,21 @@ def test_nothing_is_wrong_with_it(after):
     with after.read() as txn:
         collection = find_binding(txn, "anna", "contacts").collection.id
         assert find_object(txn, collection, "card.vcf") is not None
+
+
+def test_an_audit_of_before_it_had_owners_in_its_key_is_kept(tmp_path):
+    folder = Path(schema.__file__).parent / "migrations"
+    earlier = [path for path in sorted(folder.glob("*.sql")) if path.stem[5:] in ("initial", "sharing")]
+    database = sqlite3.connect(tmp_path / "tagwerk.sqlite")
+    for path in earlier:
+        database.executescript(path.read_text().replace("{blob}", "BLOB"))
+    database.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(len(earlier)),))
+    database.execute("INSERT INTO audit VALUES (7, 3, 'cli', 'share', 'anna', 'work', 'bert', 'read')")
+    database.commit()
+    database.close()
+
+    engine = open_engine(f"sqlite://{tmp_path}/tagwerk.sqlite")
+
+    with engine.read() as txn:
+        assert list(entries(txn, owner="anna")) == [Entry(3, "cli", "share", "anna", "work", "bert", "read")]
+    engine.close()

@@ -7,9 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from store_samples import NOW
 
 from tagwerk.errors import ConfigurationError, SchemaMismatch, Unavailable
 from tagwerk.store import open_engine
+from tagwerk.store.credentials import set_password
+from tagwerk.store.principals import add_principal
 from tagwerk.store.schema import SCHEMA, meta, set_meta
 
 
@@ -77,3 +80,29 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path):
 
     with pytest.raises(Unavailable, match="cannot be used"):
         open_engine(f"sqlite://{tmp_path}/tagwerk.sqlite")
+
+
+@pytest.mark.parametrize("any_engine", ["sqlite"], indirect=True)
+def test_sqlite_does_not_believe_that_a_table_has_as_few_rows_as_it_once_had(store, url):
+    with store.write() as txn:
+        owner = add_principal(txn, "anna", now=NOW)
+        set_password(txn, owner.id, "hash", now=NOW)
+        txn.execute("ANALYZE")
+    store.close()
+
+    again = open_engine(url)
+    with again.read() as txn:
+        plan = [
+            row[3]
+            for row in txn.rows(
+                "EXPLAIN QUERY PLAN SELECT c.hash FROM principal p JOIN credential c ON c.principal_id = p.id"
+                " WHERE p.name = 'anna'"
+            )
+        ]
+    again.compact()
+    with again.read() as txn:
+        learned = list(txn.rows("SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_stat_'"))
+    again.close()
+
+    assert [step for step in plan if step.startswith("SCAN")] == []
+    assert learned == []

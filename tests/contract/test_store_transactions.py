@@ -11,6 +11,7 @@ from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import etags, put_object
 from tagwerk.store.principals import add_principal, principal_by_name
+from tagwerk.store.schema import meta
 from tagwerk.store.sync import changes_since
 
 
@@ -118,3 +119,88 @@ def test_a_binding_is_the_same_in_every_engine(store, url, calendar):
 
     assert found is not None
     assert found.collection == calendar
+
+
+def test_what_nobody_waits_for_is_written_with_the_commit(store):
+    with store.write() as txn:
+        txn.later("INSERT INTO meta (key, value) VALUES (?, ?)", ("note", "one"))
+        txn.later("UPDATE meta SET value = ? WHERE key = ?", ("two", "note"))
+
+    with store.read() as txn:
+        assert meta(txn, "note") == "two"
+
+
+def test_an_error_that_nobody_waited_for_undoes_all(store):
+    with pytest.raises(Exception, match=r"meta|busy"), store.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+        txn.later("INSERT INTO meta (key, value) VALUES ('schema_version', '0')")
+        txn.later("INSERT INTO meta (key, value) VALUES ('note', 'kept')")
+
+    with store.read() as txn:
+        assert principal_by_name(txn, "anna") is None
+        assert meta(txn, "note") == ""
+
+
+def test_an_error_that_nobody_waited_for_belongs_to_its_savepoint(store):
+    with store.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+        with pytest.raises(Exception, match="meta"), txn.savepoint():
+            add_principal(txn, "berta", now=NOW)
+            txn.later("INSERT INTO meta (key, value) VALUES ('schema_version', '0')")
+        txn.later("INSERT INTO meta (key, value) VALUES ('note', 'kept')")
+
+    with store.read() as txn:
+        assert principal_by_name(txn, "anna") is not None
+        assert principal_by_name(txn, "berta") is None
+        assert meta(txn, "note") == "kept"
+
+
+def test_what_a_block_that_raises_left_to_be_sent_is_not_sent(store):
+    with store.write() as txn:
+        with pytest.raises(Stop), txn.savepoint():
+            txn.later("INSERT INTO meta (key, value) VALUES ('note', 'lost')")
+            raise Stop
+        add_principal(txn, "anna", now=NOW)
+
+    with store.read() as txn:
+        assert meta(txn, "note") == ""
+
+
+def test_an_answer_that_came_ahead_is_not_older_than_what_was_written_since(store):
+    question = "SELECT value FROM meta WHERE key = ?", ("note",)
+
+    with store.write() as txn:
+        txn.ahead(*question)
+        before = txn.row("SELECT 1")
+        txn.later("INSERT INTO meta (key, value) VALUES ('note', 'new')")
+        txn.ahead(*question)
+        after = txn.row(*question)
+
+    assert before == (1,)
+    assert after == ("new",)
+
+
+def test_questions_ahead_are_answered_each_with_its_own(store):
+    with store.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+        add_principal(txn, "berta", now=NOW)
+    question = "SELECT name FROM principal WHERE name = ?"
+
+    with store.glance() as txn:
+        for name in ("anna", "berta", "carla"):
+            txn.ahead(question, (name,))
+        found = [txn.row(question, (name,)) for name in ("carla", "berta", "anna", "berta")]
+
+    assert found == [None, ("berta",), ("anna",), ("berta",)]
+
+
+def test_large_values_go_both_ways_at_once(store):
+    text = "ä" * 3_000_000
+
+    with store.write() as txn:
+        for number in range(3):
+            txn.later("INSERT INTO meta (key, value) VALUES (?, ?)", (f"note{number}", text))
+            txn.ahead("SELECT value FROM meta WHERE key = ?", (f"note{number}",))
+        found = [meta(txn, f"note{number}") for number in range(3)]
+
+    assert found == [text] * 3

@@ -77,6 +77,8 @@ class Rehearsal:
     def read(self) -> AbstractContextManager[Transaction]:
         return self.store.read()
 
+    glance = read
+
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         try:

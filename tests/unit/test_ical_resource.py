@@ -130,7 +130,7 @@ def test_an_object_without_uid_gets_one_and_always_the_same(lines, place):
 
 
 def test_an_object_without_uid_keeps_the_one_it_had():
-    upload = read(calendar(event(uid="")), now=NOW, uid="of the client")
+    upload = read(calendar(event(uid="")), now=NOW, uid=lambda: "of the client")
 
     assert upload.facts.uid == "of the client"
     assert b"\r\nUID:of the client\r\n" in upload.content

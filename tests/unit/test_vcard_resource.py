@@ -79,7 +79,7 @@ def test_a_card_without_uid_gets_one_and_always_the_same(version, lines):
 
 
 def test_a_card_without_uid_keeps_the_one_it_had():
-    upload = read(card(uid=""), uid="of the client")
+    upload = read(card(uid=""), uid=lambda: "of the client")
 
     assert upload.content == b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:of the client\r\nFN:Anna\r\nEND:VCARD\r\n"
 

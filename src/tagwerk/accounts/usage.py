@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tagwerk.errors import TagwerkError
 from tagwerk.store import Engine, credentials
-from tagwerk.store.credentials import Credential
+from tagwerk.store.credentials import Credential, Use
 from tagwerk.store.engine import run
 
 EVERY_SECONDS = 60
+
+TOGETHER_SECONDS = 2.0
+"""How long uses are collected before they are written."""
 
 MAX_CLIENT = 200
 
@@ -19,12 +22,19 @@ _LOGGER = logging.getLogger("tagwerk.accounts")
 
 
 class Usage:
-    """Notes uses of credentials in the database, in a thread of its own: reading must not wait for a writer."""
+    """Notes uses of credentials in the database, in a thread of its own: reading must not wait for a writer.
 
-    def __init__(self, engine: Engine) -> None:
+    Those of a few seconds are one transaction: thousands of devices that poll must not
+    be as many commits.
+    """
+
+    def __init__(self, engine: Engine, *, together_seconds: float = TOGETHER_SECONDS) -> None:
         self._engine = engine
+        self._together_seconds = together_seconds
         self._noted: dict[int, int] = {}
+        self._uses: dict[int, Use] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="usage")
 
     def note(self, credential: Credential, *, now: int, address: str, client: str) -> None:
@@ -37,26 +47,32 @@ class Usage:
             self._noted[credential.id] = now
             if len(self._noted) > 100_000:
                 self._noted.clear()
-        try:
-            self._thread.submit(self._write, credential.id, now, address, client)
-        except RuntimeError:
-            pass  # The process ends.
+            is_first = not self._uses
+            self._uses[credential.id] = Use(credential.id, now, address[:100], _shown(client))
+        if is_first:
+            try:
+                self._thread.submit(self._write)
+            except RuntimeError:
+                pass  # The process ends.
 
     def close(self) -> None:
         """Write what was noted; nothing can be noted afterwards."""
+        self._closing.set()
         self._thread.shutdown()
 
-    def _write(self, credential: int, now: int, address: str, client: str) -> None:
-        shown = "".join(char for char in client if char.isprintable())[:MAX_CLIENT]
+    def _write(self) -> None:
+        self._closing.wait(self._together_seconds)
+        with self._lock:
+            uses, self._uses = list(self._uses.values()), {}
         try:
-            run(
-                self._engine,
-                lambda txn: credentials.note_use(
-                    txn, credential, now=now, address=address[:100], client=shown
-                ),
-            )
+            # In the order of ids, so that two processes do not wait for each other.
+            run(self._engine, lambda txn: credentials.note_uses(txn, sorted(uses)))
         except TagwerkError as error:
-            _LOGGER.debug("The use of a credential was not noted: %s", error)
+            _LOGGER.debug("The use of credentials was not noted: %s", error)
         except Exception:
             # The engine is closed: a process that ends does not wait for this.
-            _LOGGER.debug("The use of a credential was not noted.", exc_info=True)
+            _LOGGER.debug("The use of credentials was not noted.", exc_info=True)
+
+
+def _shown(client: str) -> str:
+    return "".join(char for char in client if char.isprintable())[:MAX_CLIENT]

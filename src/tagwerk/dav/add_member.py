@@ -8,11 +8,10 @@ from tagwerk.dav import quota, xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.objects import read_object, uid_conflict
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import CollectionResource, Context, Resource, Where, may_write
+from tagwerk.dav.resources import CollectionResource, Context, Resource, Where, locked, may_write
 from tagwerk.errors import NeedPrivileges, UidConflict
 from tagwerk.model import Kind, Upload
 from tagwerk.sharing import writing
-from tagwerk.store.collections import lock_collection
 
 feature = Feature("RFC 5995", tokens=("add-member",))
 
@@ -25,7 +24,7 @@ def add_member(context: Context, resource: Resource) -> str:
 
 def read(context: Context, resource: CollectionResource) -> Upload:
     """The body as a new object of a collection, checked before any lock is taken."""
-    return read_object(context, resource, uid="")
+    return read_object(context, resource)
 
 
 def store(context: Context, resource: CollectionResource) -> Response:
@@ -34,10 +33,10 @@ def store(context: Context, resource: CollectionResource) -> Response:
     assert isinstance(upload, Upload)
     if not may_write(resource.binding):
         raise NeedPrivileges("You may not change this collection.")
-    collection = lock_collection(context.txn, resource.binding.collection.id)
+    collection = locked(context, resource)
     name = secrets.token_hex(16) + (".ics" if collection.kind is Kind.CALENDAR else ".vcf")
     try:
-        planned = writing.plan(context.txn, resource.view, name, upload, now=context.now)
+        planned = writing.plan(resource.view, name, upload, replacing=None, now=context.now)
         quota.check(context, collection.owner, more=planned.grown)
         stored = writing.carry_out(context.txn, resource.view, name, planned, now=context.now)
     except UidConflict as error:

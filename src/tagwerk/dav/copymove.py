@@ -227,7 +227,7 @@ def _copy_collection(
     view = view_of(made, context.user.id)
     for stored in list(source.view.objects(context.txn, content=True)):
         upload = ical_resource.read(stored.content or b"", now=context.now)
-        planned = writing.plan(context.txn, view, stored.name, upload, now=context.now)
+        planned = writing.plan(view, stored.name, upload, replacing=None, now=context.now)
         # One by one: the size of the whole would tell of what is not seen.
         quota.check(context, home.principal.id, more=planned.grown)
         writing.carry_out(context.txn, view, stored.name, planned, now=context.now)

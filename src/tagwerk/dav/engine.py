@@ -16,9 +16,9 @@ from tagwerk.model import Principal, PrincipalId, Rights
 from tagwerk.settings import Settings
 from tagwerk.sharing.shares import By, is_settled, settle
 from tagwerk.store import Engine
-from tagwerk.store.collections import NOTIFICATIONS, lock_places
+from tagwerk.store.collections import NOTIFICATIONS, expect_binding, lock_places
 from tagwerk.store.engine import Transaction, again, run
-from tagwerk.store.principals import principal_by_name
+from tagwerk.store.principals import expect_principal, principal_by_name
 
 NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
 """Who asks without having logged in; owns and sees nothing."""
@@ -58,13 +58,14 @@ class DavEngine:
         self._settle(request)
         prepared: object = None
         if method.prepare is not None:
-            with self._store.read() as txn:
+            # What it finds is only where to look; the transaction that writes looks again.
+            with self._store.glance() as txn:
                 prepared = method.prepare(self._context(txn, request))
         if method.writes:
             with self._store.write() as txn:
-                lock_places(txn, _named(request))
+                holds = lock_places(txn, _named(request))
                 context = self._context(txn, request)
-                context.prepared = prepared
+                context.holds, context.prepared = holds, prepared
                 if_header.check(context)
                 return method.handler(context)
         return self._read(method, request)
@@ -94,6 +95,11 @@ class DavEngine:
     def _context(self, txn: Transaction, request: Request) -> Context:
         user: Principal | None = NOBODY
         if request.user:
+            # Nearly every request asks both.
+            expect_principal(txn, request.user)
+            place = paths.split(request.path)[:2]
+            if len(place) == 2:
+                expect_binding(txn, place[0], place[1])
             user = principal_by_name(txn, request.user)
         if user is None or user.state != "active" or user.kind != "person":
             # Somebody else may say who logs in, and a directory has people called like our groups and rooms.

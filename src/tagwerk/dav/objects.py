@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
 from html import escape as html_escape
 
@@ -20,6 +20,7 @@ from tagwerk.dav.resources import (
     Root,
     Where,
     collections_in,
+    locked,
     may_write,
     resolve_collection,
     target,
@@ -45,7 +46,7 @@ from tagwerk.ical import resource as ical_resource
 from tagwerk.model import Access, Kind, Upload
 from tagwerk.sharing import shares, writing
 from tagwerk.sharing.notices import Notice
-from tagwerk.store.collections import lock_collection
+from tagwerk.store.objects import expect_uid, find_object
 from tagwerk.vcard import export as vcard_export
 from tagwerk.vcard import resource as vcard_resource
 
@@ -143,12 +144,16 @@ def read_upload(context: Context) -> Upload:
     """
     segments = paths.split(context.request.path)
     collection = _target(context, segments)
-    existing = collection.view.find(context.txn, segments[2])
-    return read_object(context, collection, uid=existing.uid if existing else "")
+
+    def uid() -> str:
+        existing = collection.view.find(context.txn, segments[2])
+        return existing.uid if existing else ""
+
+    return read_object(context, collection, uid=uid)
 
 
-def read_object(context: Context, resource: CollectionResource, *, uid: str) -> Upload:
-    """The request's body as an object of a collection; `uid` is used where the body has none."""
+def read_object(context: Context, resource: CollectionResource, *, uid: Callable[[], str] = str) -> Upload:
+    """The request's body as an object of a collection; `uid` is asked where the body has none."""
     collection = resource.binding.collection
     calendar = collection.kind is Kind.CALENDAR
     _check_whole(context)
@@ -213,9 +218,11 @@ def put(context: Context) -> Response:
     resource = _target(context, segments)
     upload = context.prepared
     assert isinstance(upload, Upload)
-    collection = lock_collection(context.txn, resource.binding.collection.id)
+    collection = locked(context, resource)
     view, name = resource.view, segments[2]
-    existing = view.find(context.txn, name)
+    expect_uid(context.txn, collection.id, upload.facts.uid)
+    stored = find_object(context.txn, collection.id, name, content=not view.plain)
+    existing = view.see(context.txn, stored)
     try:
         conditions.check(
             context.request,
@@ -227,9 +234,9 @@ def put(context: Context) -> Response:
             raise
         return _represented(context, resource, name, status=412)
     try:
-        planned = writing.plan(context.txn, view, name, upload, now=context.now)
+        planned = writing.plan(view, name, upload, replacing=stored, now=context.now)
         quota.check(context, collection.owner, more=planned.grown)
-        stored = writing.carry_out(context.txn, view, name, planned, now=context.now)
+        written = writing.carry_out(context.txn, view, name, planned, now=context.now)
     except UidConflict as error:
         raise uid_conflict(context, resource, error) from error
     for repair in upload.repairs:
@@ -237,8 +244,8 @@ def put(context: Context) -> Response:
     if prefers(context.request, "representation"):
         return _represented(context, resource, name, status=200 if existing else 201)
     # RFC 4791 5.3.4: a tag only for what GET returns just as it was sent.
-    as_sent = not upload.repairs and stored.content == upload.content
-    return Response(204 if existing else 201, {"ETag": stored.etag} if as_sent else {})
+    as_sent = not upload.repairs and written.content == upload.content
+    return Response(204 if existing else 201, {"ETag": written.etag} if as_sent else {})
 
 
 def uid_conflict(context: Context, resource: CollectionResource, error: UidConflict) -> Conflict:
@@ -274,7 +281,7 @@ def delete(context: Context) -> Response:
     resource = target(context)
     assert isinstance(resource, CollectionResource | ObjectResource)
     parent = resource if isinstance(resource, CollectionResource) else resource.parent
-    collection = lock_collection(context.txn, parent.binding.collection.id)
+    collection = locked(context, parent)
     if isinstance(resource, ObjectResource):
         conditions.check(context.request, resource.stored.etag, modified=resource.stored.modified)
         writing.remove(context.txn, parent.view, resource.stored.name, now=context.now)

@@ -16,6 +16,7 @@ from tagwerk.dav.resources import (
     ProxyGroup,
     Resource,
     Where,
+    locked,
     target,
 )
 from tagwerk.dav.sharees import principal_of
@@ -24,7 +25,7 @@ from tagwerk.dav.webdav import DISPLAYNAME
 from tagwerk.errors import CALDAV, CARDDAV, DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
 from tagwerk.model import NO_BINDING, Access
 from tagwerk.sharing.delegation import set_delegates
-from tagwerk.store.collections import lock_collection, next_modseq, next_personal_modseq
+from tagwerk.store.collections import next_modseq, next_personal_modseq
 from tagwerk.store.properties import (
     collection_properties_size,
     principal_properties_size,
@@ -164,7 +165,7 @@ def store(
         assert isinstance(resource, CollectionResource)
         parent, name = resource, ""
     own, common = _divided(parent, changes, of_object=bool(name), masked=masked)
-    collection = lock_collection(context.txn, parent.binding.collection.id)
+    collection = locked(context, parent)
     for values, binding in ((common, NO_BINDING), (own, parent.binding.id)):
         if values:
             set_collection_properties(context.txn, collection.id, values, binding=binding, object_name=name)

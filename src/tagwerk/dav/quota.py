@@ -45,7 +45,7 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     Raises:
         InsufficientStorage: that would be over the limit (RFC 4331 6, DAV:quota-not-exceeded).
     """
-    principal = principal_by_id(context.txn, owner)
+    principal = context.user if owner == context.user.id else principal_by_id(context.txn, owner)
     limit = limit_of(context, principal) if principal else 0
     if not limit:
         return

@@ -34,6 +34,7 @@ from tagwerk.store.collections import (
     bindings_of,
     collections_of,
     find_binding,
+    lock_collection,
     owners_bindings,
 )
 from tagwerk.store.engine import Transaction
@@ -175,7 +176,8 @@ Resource = Root | Home | ProxyGroup | CollectionResource | ObjectResource
 class Context:
     """One request being answered: who asks, in which transaction, at what time (seconds since 1970).
 
-    `prepared` is what the method's preparation returned; `write_data` turns an object's
+    `holds` says whether a collection was locked when the transaction began; `prepared` is
+    what the method's preparation returned; `write_data` turns an object's
     bytes into the text of ``calendar-data`` or ``address-data`` where a report asks for
     less or something else than the bytes.
     """
@@ -186,6 +188,7 @@ class Context:
     settings: Settings
     registry: Registry
     now: int
+    holds: Callable[[CollectionId], bool] = lambda _: False
     prepared: object = None
     write_data: Callable[[bytes], str] | None = None
     _properties: dict[object, dict[str, str]] = field(default_factory=dict)
@@ -315,6 +318,16 @@ def own_binding(collection: CollectionResource) -> BindingId:
     if collection.access is Access.OWNER or not collection.own:
         return NO_BINDING
     return collection.binding.id
+
+
+def locked(context: Context, resource: CollectionResource) -> Collection:
+    """The collection as it is now; nobody else changes it until the transaction ends.
+
+    Raises:
+        NotFound: it was deleted in the meantime.
+    """
+    found = resource.binding.collection
+    return found if context.holds(found.id) else lock_collection(context.txn, found.id)
 
 
 def _only_own(collection: CollectionResource) -> bool:

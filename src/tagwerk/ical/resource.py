@@ -8,7 +8,7 @@ cannot be understood is refused with the precondition and the line.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from tagwerk import mending, searchtext
 from tagwerk.contentline import Component, Line, escape
@@ -34,12 +34,17 @@ _NO_ZONES = frozenset({"VTIMEZONE"})
 
 
 def read(
-    content: bytes, *, charset: str = "", now: int, components: Collection[str] = OBJECTS, uid: str = ""
+    content: bytes,
+    *,
+    charset: str = "",
+    now: int,
+    components: Collection[str] = OBJECTS,
+    uid: Callable[[], str] = str,
 ) -> Upload:
     """The calendar object in `content`, with what queries need to know of it.
 
     `charset` is the parameter of the media type, `now` is in seconds since 1970,
-    `components` are the kinds that the collection holds, `uid` is given to an object that
+    `components` are the kinds that the collection holds, `uid` is asked for an object that
     has none: that of the object it replaces, else one is made from what is in it.
 
     Raises:
@@ -135,7 +140,9 @@ def _objects(calendar: Component, parsed: Parsed, allowed: Collection[str]) -> l
     return objects
 
 
-def _give_uid(objects: list[Component], parsed: Parsed, repairs: list[str], *, given: str) -> str:
+def _give_uid(
+    objects: list[Component], parsed: Parsed, repairs: list[str], *, given: Callable[[], str]
+) -> str:
     """The text with a UID in every component that lacks one and can be given one."""
     nameless = [component for component in objects if not identity.uid(component)]
     if not nameless:
@@ -143,7 +150,7 @@ def _give_uid(objects: list[Component], parsed: Parsed, repairs: list[str], *, g
     named = [component for component in objects if identity.uid(component)]
     if named and any(identity.recurrence_id(component) is None for component in nameless):
         return parsed.text  # it cannot be known to which object these belong: _check_identity refuses
-    uid = identity.uid(named[0]) if named else given or identity.derived_uid(nameless)
+    uid = identity.uid(named[0]) if named else given() or identity.derived_uid(nameless)
     written = f"UID:{escape(uid)}"
     replaced: dict[int, str] = {}
     added: dict[int, str] = {}

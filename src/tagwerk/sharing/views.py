@@ -104,16 +104,19 @@ class View:
 
     def find(self, txn: Transaction, name: str, *, content: bool = False) -> StoredObject | None:
         """The object called `name` as it is seen, with its bytes if `content`; its size is that of these."""
-        if self.plain:
-            return objects.find_object(txn, self.collection.id, name, content=content)
         # The size of what is seen is known only by looking.
-        stored = objects.find_object(txn, self.collection.id, name, content=True)
-        if stored is None:
-            return None
+        stored = objects.find_object(txn, self.collection.id, name, content=content or not self.plain)
+        found = self.see(txn, stored)
+        return found if content or found is None else dataclasses.replace(found, content=None)
+
+    def see(self, txn: Transaction, stored: StoredObject | None) -> StoredObject | None:
+        """An object as it is seen; `stored` is as it is in the database, with its bytes unless the view is plain."""
+        if stored is None or self.plain:
+            return stored
+        name = stored.name
         tag = own_tag(txn, self.viewer, self.collection.id, name) if self.viewer else ""
         own = own_data(txn, self.viewer, self.collection.id, [name]).get(name, "") if tag else ""
-        found = self._shown(stored, tag, own)
-        return found if content or found is None else dataclasses.replace(found, content=None)
+        return self._shown(stored, tag, own)
 
     def objects(self, txn: Transaction, *, content: bool = False) -> Iterator[StoredObject]:
         """Every object that is seen, in the order of their last changes; without `content` sizes are unknown.

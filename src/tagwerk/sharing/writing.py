@@ -7,6 +7,7 @@ they can never write back over the original.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from tagwerk.contentline import Component, parse, serialize
@@ -17,7 +18,14 @@ from tagwerk.model import Access, StoredObject, Upload
 from tagwerk.sharing.views import View
 from tagwerk.store.engine import Transaction
 from tagwerk.store.history import How
-from tagwerk.store.objects import copy_object, find_object, move_object, put_object, remove_object
+from tagwerk.store.objects import (
+    bury_object,
+    copy_object,
+    find_object,
+    move_object,
+    remove_object,
+    replace_object,
+)
 from tagwerk.store.personal import put_own
 
 MAX_OWN = 64 * 1024
@@ -30,24 +38,27 @@ _ONLY_OWN = "You may not change this collection; only your own alarms in it."
 class Plan:
     """What a PUT is going to write: the object for everybody, None where that stays; what is the writer's own.
 
-    `own` is None where they have nothing apart; `grown` is how many bytes the object will have more.
+    `replacing` is what is there, None for nothing; `own` is None where they have nothing
+    apart; `grown` is how many bytes the object will have more.
     """
 
+    replacing: StoredObject | None
     shared: Upload | None
     own: str | None
     grown: int
 
 
-def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -> Plan:
+def plan(view: View, name: str, upload: Upload, *, replacing: StoredObject | None, now: int) -> Plan:
     """Divide what somebody sent, and see whether they may write it.
 
-    The caller holds the collection's row lock.
+    `replacing` is what the name has in the database, with its bytes unless the view is plain;
+    the caller has read it under the collection's row lock.
 
     Raises:
         NeedPrivileges: they may not.
         UidConflict: another UID has the name, or another name the UID.
     """
-    existing = find_object(txn, view.collection.id, name, content=not view.plain)
+    existing = replacing
     if not view.access.writes and (existing is None or view.hides(existing.privacy)):
         # Who could not store it anyway is not told that there is something hidden.
         raise NeedPrivileges(_ONLY_OWN)
@@ -57,7 +68,7 @@ def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -
     if view.plain:
         if not view.access.writes:
             raise NeedPrivileges("You may not change this collection.")
-        return Plan(upload, None, len(upload.content) - (existing.size if existing else 0))
+        return Plan(existing, upload, None, len(upload.content) - (existing.size if existing else 0))
     if view.access is Access.BUSY:
         raise NeedPrivileges("You may not change this collection.")
     sent = _calendar(upload.content)
@@ -69,7 +80,7 @@ def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -
             condition=CALDAV + "max-resource-size",
         )
     if base is not None and same_shared(shared, base):
-        return Plan(None, own.dumps(), 0)
+        return Plan(existing, None, own.dumps(), 0)
     if not view.access.writes:
         raise NeedPrivileges(_ONLY_OWN)
     if view.masks and upload.facts.privacy > 0:
@@ -78,7 +89,7 @@ def plan(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -
             " leave CLASS out, or use a calendar of your own."
         )
     written = _read(shared, sent, upload, now=now)
-    return Plan(written, own.dumps(), len(written.content) - (existing.size if existing else 0))
+    return Plan(existing, written, own.dumps(), len(written.content) - (existing.size if existing else 0))
 
 
 def check_place(view: View, existing: StoredObject | None) -> None:
@@ -97,12 +108,28 @@ def carry_out(txn: Transaction, view: View, name: str, planned: Plan, *, now: in
         UidConflict: another name in the collection has its UID.
     """
     if planned.shared is not None:
-        put_object(txn, view.collection.id, name, upload=planned.shared, now=now, by=view.viewer)
+        written = replace_object(
+            txn,
+            view.collection.id,
+            name,
+            upload=planned.shared,
+            existing=planned.replacing,
+            now=now,
+            by=view.viewer,
+        )
+        if view.plain:
+            return dataclasses.replace(written, content=planned.shared.content)
     if planned.own is not None:
         put_own(txn, view.viewer, view.collection.id, name, data=planned.own)
     stored = view.find(txn, name, content=True)
     assert stored is not None
     return stored
+
+
+def store(txn: Transaction, view: View, name: str, upload: Upload, *, now: int) -> StoredObject:
+    """Write what somebody sent and return it as they see it, with its bytes; raises as `plan` and `carry_out` do."""
+    replacing = find_object(txn, view.collection.id, name, content=not view.plain)
+    return carry_out(txn, view, name, plan(view, name, upload, replacing=replacing, now=now), now=now)
 
 
 def remove(txn: Transaction, view: View, name: str, *, now: int) -> None:
@@ -114,8 +141,11 @@ def remove(txn: Transaction, view: View, name: str, *, now: int) -> None:
     """
     if not view.access.writes:
         raise NeedPrivileges("You may not change this collection.")
-    check_place(view, find_object(txn, view.collection.id, name))
-    remove_object(txn, view.collection.id, name, now=now, by=view.viewer)
+    existing = find_object(txn, view.collection.id, name)
+    if existing is None:
+        raise NotFound(f"There is no object {name!r}.")
+    check_place(view, existing)
+    bury_object(txn, view.collection.id, existing, now=now, by=view.viewer)
 
 
 def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
@@ -146,7 +176,7 @@ def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now
         return
     upload = _seen(txn, view, name, now=now)
     remove_object(txn, view.collection.id, name, now=now, by=view.viewer, how=how)
-    carry_out(txn, to, as_name, plan(txn, to, as_name, upload, now=now), now=now)
+    store(txn, to, as_name, upload, now=now)
 
 
 def copy(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
@@ -158,7 +188,7 @@ def copy(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now
         copy_object(txn, view.collection.id, name, to=to.collection.id, as_name=as_name, now=now)
         return
     upload = _seen(txn, view, name, now=now)
-    carry_out(txn, to, as_name, plan(txn, to, as_name, upload, now=now), now=now)
+    store(txn, to, as_name, upload, now=now)
 
 
 def _seen(txn: Transaction, view: View, name: str, *, now: int) -> Upload:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tagwerk.errors import Conflict, NotFound
 from tagwerk.model import (
@@ -36,6 +36,12 @@ COLUMNS = (
 _BINDING = f"SELECT b.id, b.principal_id, b.name, {COLUMNS} FROM binding b JOIN collection c ON c.id = b.collection_id"
 
 
+_BY_PLACE = (
+    _BINDING
+    + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND b.status = 'accepted'"
+)
+
+
 def create_collection(
     txn: Transaction,
     owner: PrincipalId,
@@ -58,7 +64,7 @@ def create_collection(
     if kind is Kind.CALENDAR and not components:
         components = CALENDAR_COMPONENTS
     collection = Collection(
-        CollectionId(new_id()),
+        CollectionId(new_id(owner)),
         kind,
         owner,
         new_epoch(),
@@ -70,7 +76,7 @@ def create_collection(
         0,
         Modseq(1),
     )
-    txn.execute(
+    txn.later(
         "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified,"
         " bytes, shared_modseq) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, 1)",
         (collection.id, kind.value, owner, collection.epoch, ",".join(components), now, now),
@@ -88,8 +94,8 @@ def bind(
     txn: Transaction, principal: PrincipalId, collection: CollectionId, *, name: str, status: Status, now: int
 ) -> BindingId:
     """Give a collection a place in somebody's home; `name` is empty unless it is accepted, and free."""
-    binding = BindingId(new_id())
-    txn.execute(
+    binding = BindingId(new_id(principal))
+    txn.later(
         "INSERT INTO binding (id, principal_id, collection_id, name, status, created) VALUES (?, ?, ?, ?, ?, ?)",
         (binding, principal, collection, name, status.value, now),
     )
@@ -98,12 +104,13 @@ def bind(
 
 def find_binding(txn: Transaction, principal: str, name: str) -> Binding | None:
     """What the principal called `principal` sees as `name`."""
-    row = txn.row(
-        _BINDING
-        + " JOIN principal p ON p.id = b.principal_id WHERE p.name = ? AND b.name = ? AND b.status = 'accepted'",
-        (principal, name),
-    )
+    row = txn.row(_BY_PLACE, (principal, name))
     return None if row is None else _seen(txn, row)
+
+
+def expect_binding(txn: Transaction, principal: str, name: str) -> None:
+    """Say that `find_binding` is going to be called."""
+    txn.ahead(_BY_PLACE, (principal, name))
 
 
 def find_binding_of(txn: Transaction, principal: PrincipalId, name: str) -> Binding | None:
@@ -186,22 +193,34 @@ def _seen(txn: Transaction, row: Row) -> Binding | None:
     return None if access is None else _binding(row, access)
 
 
-def lock_places(txn: Transaction, places: Iterable[tuple[str, ...]]) -> None:
+def lock_places(txn: Transaction, places: Iterable[tuple[str, ...]]) -> Callable[[CollectionId], bool]:
     """Lock the collections that are seen as ``(principal, name)``, before anything about them is read.
 
     What a request decides, it decides on rows that stay as it has read them.  An engine
     with one writer has nothing to lock.  Everybody locks in the order of ids, so that two
-    do not wait for each other.
+    do not wait for each other.  What is returned says whether a collection is one of them.
     """
     wanted = list(dict.fromkeys(places))
-    if not txn.for_update or not wanted:
-        return
+    if not txn.for_update:
+        return lambda _: True
+    if not wanted:
+        return lambda _: False
     named = " OR ".join(["(p.name = ? AND b.name = ?)"] * len(wanted))
-    txn.execute(
+    sql = (
         "SELECT c.id FROM principal p JOIN binding b ON b.principal_id = p.id AND b.status = 'accepted'"
-        f" JOIN collection c ON c.id = b.collection_id WHERE {named} ORDER BY c.id{txn.for_update} OF c",
-        [part for place in wanted for part in place],
+        f" JOIN collection c ON c.id = b.collection_id WHERE {named} ORDER BY c.id{txn.for_update} OF c"
     )
+    params = [part for place in wanted for part in place]
+    # Sent before whatever is asked next, and that sees what it waited for.
+    txn.ahead(sql, params)
+    held: list[frozenset[int]] = []
+
+    def holds(collection: CollectionId) -> bool:
+        if not held:
+            held.append(frozenset(row[0] for row in txn.rows(sql, params)))
+        return collection in held[0]
+
+    return holds
 
 
 def lock_collection(txn: Transaction, collection: CollectionId) -> Collection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tagwerk.model import PrincipalId, Rights
 from tagwerk.store.engine import Transaction, new_id
@@ -87,12 +89,21 @@ def replace_hash(txn: Transaction, credential: int, *, old: str, new: str) -> No
     txn.execute("UPDATE credential SET hash = ? WHERE id = ? AND hash = ?", (new, credential, old))
 
 
-def note_use(txn: Transaction, credential: int, *, now: int, address: str, client: str) -> None:
-    """Write down that a credential was used: from which address, and what the client calls itself."""
-    txn.execute(
+class Use(NamedTuple):
+    """When a credential was used (seconds since 1970), from which address, and what the client calls itself."""
+
+    credential: int
+    at: int
+    address: str
+    client: str
+
+
+def note_uses(txn: Transaction, uses: Sequence[Use]) -> None:
+    """Write down that credentials were used."""
+    txn.many(
         "UPDATE credential SET last_used = ?, last_used_from = ?, last_used_by = ?"
         " WHERE id = ? AND (last_used IS NULL OR last_used <= ?)",
-        (now, address, client, credential, now),
+        [(use.at, use.address, use.client, use.credential, use.at) for use in uses],
     )
 
 
@@ -109,5 +120,5 @@ def _insert(
     txn.execute(
         "INSERT INTO credential (id, principal_id, kind, label, hash, rights, created, expires)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (new_id(), principal, kind, label, hash, rights.value, now, expires),
+        (new_id(principal), principal, kind, label, hash, rights.value, now, expires),
     )

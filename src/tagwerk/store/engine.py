@@ -39,8 +39,20 @@ class Transaction(Protocol):
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run a statement and return the number of rows it changed."""
 
+    def later(self, sql: str, params: Params = ()) -> None:
+        """Run a statement that nobody has to wait for: it may go out with the next one, or with the commit.
+
+        So may its error.
+        """
+
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         """Run a statement once for each of `rows`."""
+
+    def ahead(self, sql: str, params: Params = ()) -> None:
+        """Say that `row` or `rows` is going to ask this, so that it may go out with something else.
+
+        The answer is as of then; a statement that writes makes it be asked again.
+        """
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """The first row of the answer."""
@@ -87,7 +99,7 @@ class Engine(Protocol):
         """What the engine itself finds wrong with the database, as sentences."""
 
     def compact(self) -> int:
-        """Bring statistics up to date and give room back where that is worth it; the bytes that were given back."""
+        """See to the planner's statistics and give room back where that is worth it; the bytes that were given back."""
 
     def close(self) -> None:
         """Give back every connection.  The engine cannot be used afterwards."""
@@ -123,6 +135,17 @@ def run(engine: Engine, work: Callable[[Transaction], T]) -> T:
     return again(once)
 
 
-def new_id() -> int:
-    """A random id: 62 bits, so that it fits every engine's BIGINT."""
-    return secrets.randbits(62) or 1
+_OWN_BITS = 31
+
+
+def new_id(near: int = 0) -> int:
+    """A random id: 62 bits, so that it fits every engine's BIGINT.
+
+    What belongs to somebody has the upper half of `near`, the id of its owner or of
+    something of theirs: so it lies beside their other rows in every index (adr/0015).
+    One that is there already is refused by the primary key, which is `Undone`: the next
+    attempt draws another one.
+    """
+    if not near:
+        return secrets.randbits(2 * _OWN_BITS) or 1
+    return near >> _OWN_BITS << _OWN_BITS | secrets.randbits(_OWN_BITS) or 1

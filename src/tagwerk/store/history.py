@@ -94,7 +94,7 @@ def keep_version(
 
     The caller counts its bytes with `next_modseq`.
     """
-    txn.execute(
+    txn.later(
         "INSERT INTO version (collection_id, name, modseq, uid, component, etag, size, began, ended, how, by_id,"
         " content) SELECT collection_id, name, ?, uid, component, etag, size, modified, ?, ?, ?, content FROM object"
         " WHERE collection_id = ? AND name = ? AND NOT removed",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
-from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader
-from psycopg.types.string import StrDumper
+from psycopg.types.numeric import NumericBinaryLoader
 
 from tagwerk.errors import (
     ConfigurationError,
@@ -55,25 +50,18 @@ _CANCELLED, _DISK_FULL, _TOO_LARGE = "57014", "53100", "54000"
 
 
 class Context:
-    """How Python's values travel: a whole number is a BIGINT, a text is a TEXT, whatever it holds.
-
-    psycopg would choose the type by the number's size, and prepare a statement for each.
-    """
+    """How values of the database become Python's."""
 
     connection = None
 
     def __init__(self) -> None:
         self.adapters = AdaptersMap(psycopg.adapters)
-        self.adapters.register_dumper(int, Int8Dumper)
-        self.adapters.register_dumper(str, StrDumper)
         # SUM of BIGINT is NUMERIC; all of ours are whole.
         self.adapters.register_loader("numeric", _WholeLoader)
         self.adapters.register_loader("numeric", _WholeBinaryLoader)
 
 
 def configure(connection: Connection[Row]) -> None:
-    connection.prepare_threshold = 2
-    connection.prepared_max = 300
     connection.execute(
         f"SET statement_timeout = '{STATEMENT_SECONDS}s';"
         f" SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';"
@@ -106,11 +94,11 @@ def conninfo(url: str) -> str:
     return make_conninfo("", **(_DEFAULTS | {name: str(value) for name, value in given.items()}))
 
 
-def notifications(changes: Mapping[CollectionId, Modseq]) -> Iterator[bytes]:
+def notifications(changes: Mapping[CollectionId, Modseq]) -> Iterator[str]:
     """The statements that tell `changes`; a payload holds 8,000 bytes."""
     told = [f"{collection}:{modseq}" for collection, modseq in changes.items()]
     for begin in range(0, len(told), _TOLD_AT_ONCE):
-        yield f"NOTIFY {CHANNEL}, '{' '.join(told[begin : begin + _TOLD_AT_ONCE])}'".encode()
+        yield f"NOTIFY {CHANNEL}, '{' '.join(told[begin : begin + _TOLD_AT_ONCE])}'"
 
 
 def told(payload: str) -> dict[CollectionId, Modseq]:
@@ -118,38 +106,9 @@ def told(payload: str) -> dict[CollectionId, Modseq]:
     return {CollectionId(int(collection)): Modseq(int(modseq)) for collection, modseq in pairs}
 
 
-@functools.lru_cache(maxsize=2000)
-def numbered(text: str) -> bytes:
-    """``$1, $2, ...`` for the question marks of a statement; there are none in our literals."""
-    numbers = itertools.count(1)
-    return re.sub(r"\?", lambda _: f"${next(numbers)}", text).encode()
-
-
-def has_ended(connection: Connection[Row]) -> bool:
-    """Whether the transaction that the connection was in before is over, as it should be by now."""
-    try:
-        while (result := connection.pgconn.get_result()) is not None:
-            if result.status != ExecStatus.COMMAND_OK:
-                return False
-    except psycopg.Error:
-        return False
-    return connection.pgconn.transaction_status == TransactionStatus.IDLE
-
-
 def is_read_only(connection: Connection[Row]) -> bool:
     """Whether an administrator asks for no changes; PostgreSQL tells since version 14."""
     return connection.pgconn.parameter_status(b"default_transaction_read_only") == b"on"
-
-
-def run(connection: Connection[Row], statement: bytes) -> None:
-    """Run a statement that has neither parameters nor rows, in one exchange and nothing around it."""
-    result = connection.pgconn.exec_(statement)
-    if result.status == ExecStatus.COMMAND_OK:
-        return
-    if result.error_field(DiagnosticField.SQLSTATE) is None:
-        # It is libpq that says so: the connection is gone.
-        raise psycopg.OperationalError(result.get_error_message())
-    raise errors.error_from_result(result, encoding="utf-8")
 
 
 def _said(error: psycopg.Error, url: str = "") -> str:

@@ -38,7 +38,7 @@ def add_link(
     now: int,
 ) -> Link:
     """Remember a link by the hash of what its URL holds."""
-    link = Link(new_id(), collection, access, label, password_hash, now, expires, None, None)
+    link = Link(new_id(collection), collection, access, label, password_hash, now, expires, None, None)
     txn.execute(
         "INSERT INTO link (id, collection_id, token_hash, access, label, password_hash, created, expires)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -20,6 +20,7 @@ _ROW = (
 _SIZE = _ROW.split(", ").index("size")
 _ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
 _HOLDS = "search LIKE ? ESCAPE '\\'"
+_NAME_OF_UID = "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed"
 _PRIVACY = tuple(Privacy)
 _BATCH = 500
 _MOST_CHOICES = 20
@@ -84,19 +85,33 @@ def put_object(
     Raises:
         UidConflict: another name in the collection has this UID (RFC 4791 5.3.2.1).
     """
-    facts = upload.facts
+    expect_uid(txn, collection, upload.facts.uid)
     existing = find_object(txn, collection, name)
+    return replace_object(txn, collection, name, upload=upload, existing=existing, now=now, by=by, keep=keep)
+
+
+def replace_object(
+    txn: Transaction,
+    collection: CollectionId,
+    name: str,
+    *,
+    upload: Upload,
+    existing: StoredObject | None,
+    now: int,
+    by: PrincipalId = NOBODY,
+    keep: bool = True,
+) -> StoredObject:
+    """As `put_object`, by who has read the `existing` object, None for none, under the lock."""
+    facts = upload.facts
     etag = etag_of(upload.content)
     if existing is not None and existing.etag == etag and existing.uid == facts.uid:
         return existing
+    other = txn.row(_NAME_OF_UID, (collection, facts.uid))
+    if other and other[0] != name:
+        raise UidConflict(facts.uid, existing=other[0])
     grown = len(upload.content) - (existing.size if existing else 0)
     kept = existing.size if existing and keep else 0
     modseq = next_modseq(txn, collection, now=now, grown=grown, kept=kept)
-    other = txn.row(
-        "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (collection, facts.uid)
-    )
-    if other and other[0] != name:
-        raise UidConflict(facts.uid, existing=other[0])
     if existing and keep:
         keep_version(txn, collection, name, modseq=modseq, how=How.REPLACED, now=now, by=by)
     created = existing.created if existing else now
@@ -142,13 +157,18 @@ def put_object(
     )
 
 
+def expect_uid(txn: Transaction, collection: CollectionId, uid: str) -> None:
+    """Say that `replace_object` is going to be called with something of that UID."""
+    txn.ahead(_NAME_OF_UID, (collection, uid))
+
+
 def _write(txn: Transaction, values: tuple[object, ...]) -> None:
     """Insert or replace a row; `values` are in the order of `_ROW`.
 
     What becomes private is hidden from then on; what always was, was never seen by
     others, who need not be told when it goes.
     """
-    txn.execute(
+    txn.later(
         f"INSERT INTO object ({_ROW}, hidden_modseq) VALUES ({_ROW_MARKS}, 0)"
         " ON CONFLICT (collection_id, name) DO UPDATE SET uid = excluded.uid, component = excluded.component,"
         " etag = excluded.etag, size = excluded.size, modseq = excluded.modseq,"
@@ -222,7 +242,7 @@ def _row(txn: Transaction, collection: CollectionId, name: str) -> Row:
 
 def _place(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, modseq: Modseq, now: int) -> None:
     uid = row[2]
-    other = txn.row("SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed", (to, uid))
+    other = txn.row(_NAME_OF_UID, (to, uid))
     if other and other[0] != as_name:
         raise UidConflict(uid, existing=other[0])
     _write(txn, (to, as_name, *row[2:6], modseq, modseq, *row[8:12], now, *row[13:]))
@@ -232,8 +252,8 @@ def _copy_properties(
     txn: Transaction, collection: CollectionId, name: str, *, to: CollectionId, as_name: str
 ) -> None:
     # What is replaced takes its properties with it (RFC 4918 9.9.3).
-    txn.execute("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (to, as_name))
-    txn.execute(
+    txn.later("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (to, as_name))
+    txn.later(
         "INSERT INTO property (collection_id, binding_id, object_name, name, value)"
         " SELECT ?, 0, ?, name, value FROM property"
         " WHERE collection_id = ? AND binding_id = 0 AND object_name = ?",
@@ -410,17 +430,32 @@ def remove_object(
     existing = find_object(txn, collection, name)
     if existing is None:
         raise NotFound(f"There is no object {name!r}.")
+    return bury_object(txn, collection, existing, now=now, by=by, how=how, keep=keep)
+
+
+def bury_object(
+    txn: Transaction,
+    collection: CollectionId,
+    existing: StoredObject,
+    *,
+    now: int,
+    by: PrincipalId = NOBODY,
+    how: How = How.REMOVED,
+    keep: bool = True,
+) -> Modseq:
+    """As `remove_object`, by who has read the `existing` object under the lock."""
+    name = existing.name
     modseq = next_modseq(txn, collection, now=now, grown=-existing.size, kept=existing.size if keep else 0)
     if keep:
         keep_version(txn, collection, name, modseq=modseq, how=how, now=now, by=by)
-    txn.execute(
+    txn.later(
         "UPDATE object SET removed = ?, modseq = ?, modified = ?, uid = '', etag = '', size = 0, repairs = '',"
         " spans = NULL, search = '', alarms = ?, content = NULL"
         " WHERE collection_id = ? AND name = ? AND NOT removed",
         (True, modseq, now, False, collection, name),
     )
-    txn.execute("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (collection, name))
-    txn.execute("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (collection, name))
+    txn.later("DELETE FROM property WHERE collection_id = ? AND object_name = ?", (collection, name))
+    txn.later("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (collection, name))
     return modseq
 
 

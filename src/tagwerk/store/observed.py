@@ -98,6 +98,14 @@ class _ObservedTransaction:
         self._queries.add(sql, time.perf_counter() - begin)
         return changed
 
+    def later(self, sql: str, params: Params = ()) -> None:
+        begin = time.perf_counter()
+        self._txn.later(sql, params)
+        self._queries.add(sql, time.perf_counter() - begin)
+
+    def ahead(self, sql: str, params: Params = ()) -> None:
+        self._txn.ahead(sql, params)
+
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         begin = time.perf_counter()
         self._txn.many(sql, rows)

@@ -60,7 +60,7 @@ def put_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId, nam
     if own_tag(txn, viewer, collection, name) == tag:
         return False
     modseq = next_personal_modseq(txn, collection)
-    txn.execute(
+    txn.later(
         "INSERT INTO personal (principal_id, collection_id, object_name, modseq, tag, data)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (principal_id, collection_id, object_name)"
         " DO UPDATE SET modseq = excluded.modseq, tag = excluded.tag, data = excluded.data",

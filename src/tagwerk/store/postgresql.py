@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import Connection, RawCursor, errors
+from psycopg import Connection, errors
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
@@ -29,6 +29,7 @@ from tagwerk.store import libpq
 from tagwerk.store.address import shown
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.timeline import follow
+from tagwerk.store.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,11 @@ MINIMUM = 130000
 _STREAMED = 500
 """Rows of a large answer that are fetched at a time, after a first fetch of a tenth."""
 
-_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_AT_ONCE = 100
+"""Statements of `many` that are sent together."""
+
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
 class PostgresTransaction:
@@ -64,44 +68,55 @@ class PostgresTransaction:
     for_update = " FOR NO KEY UPDATE"
     skip_locked = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, connection: Connection[Row]) -> None:
-        self._connection = connection
-        self._cursor: RawCursor[Row] = RawCursor(connection)
+    def __init__(self, wire: Wire, *, commits: bool) -> None:
+        self._wire, self._commits = wire, commits
         self._numbers = itertools.count(1)
         self.changes: dict[CollectionId, Modseq] = {}
 
     def execute(self, sql: str, params: Params = ()) -> int:
-        self._cursor.execute(libpq.numbered(sql), params or None, binary=True)
-        return self._cursor.rowcount
+        return self._wire.execute(sql, params)
+
+    def later(self, sql: str, params: Params = ()) -> None:
+        if self._commits:
+            self._wire.later(sql, params)
+        else:
+            # Nothing would send it, and the server refuses it as it should.
+            self._wire.execute(sql, params)
 
     def many(self, sql: str, rows: Sequence[Params]) -> None:
-        if rows:
-            self._cursor.executemany(libpq.numbered(sql), rows)
+        for begin in range(0, len(rows), _AT_ONCE):
+            *some, last = rows[begin : begin + _AT_ONCE]
+            for each in some:
+                self._wire.later(sql, each)
+            self._wire.execute(sql, last)
+
+    def ahead(self, sql: str, params: Params = ()) -> None:
+        self._wire.ahead(sql, params)
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
-        return self._cursor.execute(libpq.numbered(sql), params or None, binary=True).fetchone()
+        rows = self._wire.rows(sql, params)
+        return rows[0] if rows else None
 
     def rows(self, sql: str, params: Params = ()) -> Iterator[Row]:
-        return iter(self._cursor.execute(libpq.numbered(sql), params or None, binary=True).fetchall())
+        return iter(self._wire.rows(sql, params))
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         name = f"c{next(self._numbers)}"
-        # A cursor of its own, as the rows of this one are asked for between other statements.
-        cursor: RawCursor[Row] = RawCursor(self._connection)
-        declare = f"DECLARE {name} NO SCROLL CURSOR FOR ".encode() + libpq.numbered(sql)
-        cursor.execute(declare, params or None, prepare=False)
-        return self._fetched(cursor, name)
-
-    def _fetched(self, cursor: RawCursor[Row], name: str) -> Iterator[Row]:
-        # Nobody closes the cursor: the end of the transaction does, and costs no exchange.
+        self._wire.later(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", params, prepare=False)
         size = _STREAMED // 10
+        return self._fetched(name, size, self._fetch(name, size))
+
+    def _fetched(self, name: str, size: int, rows: list[Row]) -> Iterator[Row]:
+        # Nobody closes the cursor: the end of the transaction does, and costs no exchange.
         while True:
-            fetch = f"FETCH FORWARD {size} FROM {name}".encode()
-            rows = cursor.execute(fetch, prepare=False, binary=True).fetchall()
             yield from rows
             if len(rows) < size:
                 return
             size = _STREAMED
+            rows = self._fetch(name, size)
+
+    def _fetch(self, name: str, size: int) -> list[Row]:
+        return self._wire.rows(f"FETCH FORWARD {size} FROM {name}", prepare=False)
 
     def changed(self, collection: CollectionId, modseq: Modseq) -> None:
         self.changes[collection] = modseq
@@ -110,19 +125,24 @@ class PostgresTransaction:
     def savepoint(self) -> Iterator[None]:
         name = f"s{next(self._numbers)}"
         before = dict(self.changes)
-        self._run(f"SAVEPOINT {name}")
+        self._wire.execute(f"SAVEPOINT {name}")
         try:
             yield
+            # With it what the block left to be sent, so that its errors belong to the block.
+            self._wire.execute(f"RELEASE {name}")
         except BaseException:
             self.changes = before
+            self._wire.drop()
             with contextlib.suppress(psycopg.OperationalError):
-                self._run(f"ROLLBACK TO {name}")
-                self._run(f"RELEASE {name}")
+                self._wire.later(f"ROLLBACK TO {name}")
+                self._wire.execute(f"RELEASE {name}")
             raise
-        self._run(f"RELEASE {name}")
 
-    def _run(self, statement: str) -> None:
-        libpq.run(self._connection, statement.encode())
+
+class _Connection(Connection[Row]):
+    """A connection of the pool, with what is on its way through it."""
+
+    wire: Wire
 
 
 class PostgresEngine:
@@ -135,10 +155,11 @@ class PostgresEngine:
         self._reachable = True
         self._closed = False
         self._follows = False
-        self._ending: deque[Connection[Row]] = deque()
+        self._ending: deque[_Connection] = deque()
         conninfo = libpq.conninfo(url)
-        self._pool: ConnectionPool[Connection[Row]] = ConnectionPool(
+        self._pool: ConnectionPool[_Connection] = ConnectionPool(
             conninfo,
+            connection_class=_Connection,
             kwargs={"autocommit": True, "context": libpq.Context()},
             min_size=0,
             max_size=CONNECTIONS,
@@ -179,92 +200,78 @@ class PostgresEngine:
         # Who was connected before has not looked.
         self._forget_idle()
 
-    def _configure(self, connection: Connection[Row]) -> None:
+    def _configure(self, connection: _Connection) -> None:
         libpq.configure(connection)
+        connection.wire = Wire(connection)
         if self._follows:
-            txn = PostgresTransaction(connection)
-            libpq.run(connection, _WRITE)
+            txn = PostgresTransaction(connection.wire, commits=True)
+            connection.wire.later(_WRITE)
             follow(txn)
             self._commit(connection, txn.changes)
 
     @contextmanager
     def glance(self) -> Iterator[PostgresTransaction]:
-        with self._translated():
-            connection = self._connection()
-            try:
-                yield PostgresTransaction(connection)
-            finally:
-                self._end(connection)
+        with self._transaction() as connection:
+            yield PostgresTransaction(connection.wire, commits=False)
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:
-        with self._translated():
-            connection = self._begin(_READ)
-            try:
-                yield PostgresTransaction(connection)
-            finally:
-                self._end(connection)
+        with self._transaction() as connection:
+            connection.wire.later(_READ)
+            yield PostgresTransaction(connection.wire, commits=False)
 
     @contextmanager
     def write(self) -> Iterator[PostgresTransaction]:
+        with self._transaction() as connection:
+            if libpq.is_read_only(connection):
+                # Whoever connects later may find that it was taken back.
+                connection.close()
+                raise Unavailable(
+                    f"The database {shown(self._url)} takes no changes: default_transaction_read_only is on."
+                )
+            connection.wire.later(_WRITE)
+            txn = PostgresTransaction(connection.wire, commits=True)
+            yield txn
+            self._commit(connection, txn.changes)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Connection]:
+        """A connection for a while; BEGIN goes out with the first statement."""
         with self._translated():
-            connection = self._begin(_WRITE)
+            connection = self._connection()
             try:
-                txn = PostgresTransaction(connection)
-                yield txn
-                self._commit(connection, txn.changes)
+                yield connection
+            except errors.FeatureNotSupported as error:
+                # It became a standby, or a table changed under statements that it prepared;
+                # another connection leads to who writes now, and begins anew.
+                connection.close()
+                raise Undone(f"The database {shown(self._url)} takes no changes: it is a standby.") from error
             finally:
                 self._end(connection)
 
-    def _commit(self, connection: Connection[Row], changes: Mapping[CollectionId, Modseq]) -> None:
-        # One exchange; the news go out with the commit, or not at all.
-        statements = [*libpq.notifications(changes), b"COMMIT"]
+    def _commit(self, connection: _Connection, changes: Mapping[CollectionId, Modseq]) -> None:
+        # One exchange with what is still to be sent; the news go out with the commit, or not at all.
         try:
-            cursor = connection.execute(b"; ".join(statements), prepare=False)
-            while cursor.nextset():
-                pass
-            done = cursor.statusmessage
+            committed = connection.wire.commit(list(libpq.notifications(changes)))
         except psycopg.OperationalError as error:
-            if not connection.broken:
+            if error.sqlstate and not connection.broken:
                 raise
             # Nobody can know whether it is there; done again it might be there twice.
             raise Unavailable(
                 f"The connection to the database {shown(self._url)} was lost while it stored this."
             ) from error
-        if done != "COMMIT":
+        if not committed:
             raise RuntimeError("A statement of this transaction failed, and somebody went on.")
 
-    def _begin(self, statement: bytes) -> Connection[Row]:
-        """A connection in a transaction; those that broke since they were used are passed over."""
-        for _ in range(2 * CONNECTIONS):
-            connection = self._connection()
-            try:
-                if statement is _WRITE and libpq.is_read_only(connection):
-                    # Whoever connects later may find that it was taken back.
-                    connection.close()
-                    raise Unavailable(
-                        f"The database {shown(self._url)} takes no changes: default_transaction_read_only is on."
-                    )
-                libpq.run(connection, statement)
-                return connection
-            except psycopg.OperationalError:
-                self._give_back(connection)
-                self._forget_idle()
-            except BaseException as error:
-                if isinstance(error, errors.FeatureNotSupported):
-                    # It became a standby; another connection may lead to who writes now.
-                    connection.close()
-                    error = Undone(f"The database {shown(self._url)} takes no changes: it is a standby.")
-                self._end(connection)
-                raise error
-        raise Undone(f"The database {shown(self._url)} closes every connection.")
+    def _connection(self) -> _Connection:
+        """One of the pool's, within `WAIT_SECONDS`, or sooner where the database is known to be away.
 
-    def _connection(self) -> Connection[Row]:
-        """One of the pool's, within `WAIT_SECONDS`, or sooner where the database is known to be away."""
+        Those that broke since they were used are passed over.
+        """
         while self._ending:
             with contextlib.suppress(IndexError):
                 connection = self._ending.pop()
-                if libpq.has_ended(connection):
+                if connection.wire.has_left():
                     return connection
                 self._give_back(connection)
         deadline = time.monotonic() + (WAIT_SECONDS if self._reachable else 1.0)
@@ -279,6 +286,11 @@ class PostgresEngine:
                 continue
             except (PoolClosed, TooManyRequests) as error:
                 raise Unavailable(f"The database {shown(self._url)} has no connection to spare.") from error
+            if not connection.wire.has_left():
+                self._give_back(connection)
+                if left <= 0:
+                    raise self._away()
+                continue
             if not self._reachable:
                 self._reachable = True
                 log.warning("The database %s answers again.", shown(self._url))
@@ -303,24 +315,24 @@ class PostgresEngine:
             log.error("%s", found)
         return found if isinstance(found, TagwerkError) else Unavailable(f"{found}")
 
-    def _end(self, connection: Connection[Row]) -> None:
+    def _end(self, connection: _Connection) -> None:
         """Undo what was not committed, and keep the connection for the next one.
 
         Nobody waits for the answer to that: who takes the connection finds it there.
         """
-        status = connection.pgconn.transaction_status
-        if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        status = connection.wire.status
+        if status in (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR):
             try:
-                connection.pgconn.send_query(b"ROLLBACK")
+                connection.wire.leave()
             except psycopg.Error:
                 connection.close()
-        elif status != TransactionStatus.IDLE:
+        else:
             # Something was thrown out of the middle of a statement, or the connection is lost: then
             # those that wait for their next use are lost as well, and nobody has to find out one by one.
             connection.close()
             if status == TransactionStatus.UNKNOWN:
                 self._forget_idle()
-        if connection.closed or self._closed:
+        if connection.closed or connection.wire.is_worn or self._closed:
             self._give_back(connection)
         else:
             self._ending.append(connection)
@@ -330,7 +342,7 @@ class PostgresEngine:
             while True:
                 self._give_back(self._ending.pop())
 
-    def _give_back(self, connection: Connection[Row]) -> None:
+    def _give_back(self, connection: _Connection) -> None:
         """To the pool, which makes a new one when it is asked for more."""
         connection.close()
         self._pool.putconn(connection)

@@ -13,6 +13,7 @@ from tagwerk.store.engine import Row, Transaction, new_id
 
 _COLUMNS = "id, name, kind, display_name, addresses, state, created, quota, accept"
 _P_COLUMNS = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
+_BY_NAME = f"SELECT {_COLUMNS} FROM principal WHERE name = ?"
 RESERVED = frozenset({"-", "public", "everybody"})
 """What begins the paths that belong to the server itself, and who is not one principal."""
 
@@ -38,7 +39,7 @@ def add_principal(
     if principal_by_name(txn, name) is not None:
         raise Conflict(f"There is a user {name!r} already.")
     principal = Principal(PrincipalId(new_id()), name, kind, display_name or name, addresses, "active", now)
-    txn.execute(
+    txn.later(
         f"INSERT INTO principal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '')",
         (principal.id, name, kind, principal.display_name, json.dumps(addresses), "active", now),
     )
@@ -60,8 +61,13 @@ def check_name(name: str) -> None:
 
 def principal_by_name(txn: Transaction, name: str) -> Principal | None:
     """The principal called `name`, exactly."""
-    row = txn.row(f"SELECT {_COLUMNS} FROM principal WHERE name = ?", (name,))
+    row = txn.row(_BY_NAME, (name,))
     return None if row is None else _principal(row)
+
+
+def expect_principal(txn: Transaction, name: str) -> None:
+    """Say that `principal_by_name` is going to be called."""
+    txn.ahead(_BY_NAME, (name,))
 
 
 def principal_by_id(txn: Transaction, principal: PrincipalId) -> Principal | None:

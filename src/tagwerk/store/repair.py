@@ -120,7 +120,7 @@ def _homes(txn: Transaction) -> list[str]:
         txn.execute(
             "INSERT INTO binding (id, principal_id, name, collection_id, status, created)"
             " VALUES (?, ?, ?, ?, 'accepted', ?)",
-            (new_id(), owner, f"found-{collection}", collection, created),
+            (new_id(owner), owner, f"found-{collection}", collection, created),
         )
     return [f"{len(homeless)} collections are in their owners' homes again."] if homeless else []
 

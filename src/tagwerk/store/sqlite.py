@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable
+from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable, Undone
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.queue import Queue
@@ -46,8 +46,14 @@ class SqliteTransaction:
     def execute(self, sql: str, params: Params = ()) -> int:
         return self._connection.execute(sql, params).rowcount
 
+    def later(self, sql: str, params: Params = ()) -> None:
+        self._connection.execute(sql, params)
+
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
+
+    def ahead(self, sql: str, params: Params = ()) -> None:
+        """Nothing: nobody waits here for anything to travel."""
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         cursor = self._connection.execute(sql, params)
@@ -101,7 +107,21 @@ class SqliteEngine:
         self._file = _identity(path)
 
     def opened(self) -> None:
-        """Nothing: nobody takes over from a file."""
+        """Forget statistics of the tables, if there are any.
+
+        Every query has its index, which SQLite takes where it knows nothing.  Where it
+        learned that a table has one row it reads all of the table, also when there are
+        ten thousand: nobody tells it that the table has grown.
+        """
+        with _translated(self._path), self._writer_lock:
+            self._forget_statistics()
+
+    def _forget_statistics(self) -> None:
+        found = self._writer.execute(
+            "SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_stat_'"
+        ).fetchall()
+        for (name,) in found:
+            self._writer.execute(f"DROP TABLE {name}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -204,7 +224,7 @@ class SqliteEngine:
 
     def compact(self) -> int:
         with _translated(self._path), self._writer_lock:
-            self._writer.execute("PRAGMA optimize")
+            self._forget_statistics()
             free, pages, size = (
                 self._writer.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("freelist_count", "page_count", "page_size")
@@ -234,6 +254,9 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise _translate(error, path) from error
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+            # With one writer nobody was first: an id was drawn that is there (`engine.new_id`).
+            raise Undone(f"The database {path} has a row with this key: {error}.") from error
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise Unavailable(f"The database {path} cannot be used: {error}.") from error

@@ -7,6 +7,7 @@ answer, or has no name or identity, is repaired with the smallest change.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from tagwerk import mending, searchtext
 from tagwerk.contentline import Component, Line, escape, fold
@@ -23,10 +24,10 @@ VERSIONS = ("3.0", "4.0")
 _VERSION = re.compile(r"^VERSION(?:;[^:\r\n]*)?:[ \t]*([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
 
 
-def read(content: bytes, *, charset: str = "", uid: str = "") -> Upload:
+def read(content: bytes, *, charset: str = "", uid: Callable[[], str] = str) -> Upload:
     """The card in `content`, with what queries need to know of it.
 
-    `charset` is the parameter of the media type, `uid` is given to a card that has none:
+    `charset` is the parameter of the media type, `uid` is asked for a card that has none:
     that of the card it replaces, else one is made from what is in it.
 
     Raises:
@@ -92,7 +93,9 @@ def _only_card(parsed: Parsed) -> Component:
     return card
 
 
-def _with_name_and_uid(card: Component, parsed: Parsed, repairs: list[str], *, given: str) -> str:
+def _with_name_and_uid(
+    card: Component, parsed: Parsed, repairs: list[str], *, given: Callable[[], str]
+) -> str:
     """The text with FN (RFC 6350 6.2.1) and UID (RFC 6352 5.1) where they were missing.
 
     Both are put behind VERSION, which RFC 6350 6.7.9 wants to be first.
@@ -101,7 +104,7 @@ def _with_name_and_uid(card: Component, parsed: Parsed, repairs: list[str], *, g
     new: list[Line] = []
     uid = card.first("UID")
     if uid is None or not identity.uid(card):
-        value = given or identity.derived_uid(card)
+        value = given() or identity.derived_uid(card)
         if uid is None:
             new.append(Line("UID", escape(value), card.index))
         else:
