@@ -26,6 +26,7 @@ def engine(anna, data):
     engine = open_engine(f"sqlite://{data}/tagwerk.sqlite")
     now = int(time.time())
     with engine.write() as txn:
+        txn.execute("UPDATE collection SET created = ?", (now - 4 * HOUR,))
         put(txn, "a", "Before", at=now - 3 * HOUR)
         put(txn, "b", "Deleted", at=now - 3 * HOUR)
         put(txn, "a", "After", at=now - HOUR)
@@ -270,3 +271,62 @@ def test_importing_over_something_can_be_undone(tagwerk, engine, tmp_path):
     assert titles(engine)["a.ics"] == "After"
     with engine.read() as txn:
         assert find_object(txn, place(txn), "a.ics") is not None
+
+
+def test_each_version_that_a_restored_backup_ended_has_a_handle_of_its_own(tagwerk, engine, tmp_path):
+    assert tagwerk("backup", tmp_path / "backup").code == 0
+    with engine.write() as txn:
+        for uid in ("x", "y", "z"):
+            put(txn, uid, "Later", at=int(time.time()))
+    assert tagwerk("restore", tmp_path / "backup", "--user", "anna", "--yes").code == 0
+
+    there = json.loads(tagwerk("trash", "list", "anna", "--json").out)
+    chosen = [each["handle"] for each in there if each["title"] == "Later"]
+    done = tagwerk("trash", "restore", "anna", *chosen)
+
+    assert len(set(chosen)) == 3
+    assert done.out.count("is there again") == 3
+    assert {"x.ics", "y.ics", "z.ics"} <= titles(engine).keys()
+    assert tagwerk("check").code == 0
+
+
+def test_what_somebody_else_owns_by_now_stays_theirs(tagwerk, engine, tmp_path):
+    assert tagwerk("user", "add", "otto", "--password-stdin", stdin="secret\n").code == 0
+    assert tagwerk("backup", tmp_path / "backup").code == 0
+    assert tagwerk("user", "remove", "anna", "--yes", "--give", "calendar", "otto").code == 0
+
+    done = tagwerk("restore", tmp_path / "backup", "--user", "anna", "--yes")
+
+    assert done.code == 0
+    assert "calendar belongs to otto by now and stays as it is." in done.err
+    with engine.read() as txn:
+        assert find_binding(txn, "otto", "calendar-anna").access.value == "owner"
+        assert find_binding(txn, "anna", "calendar") is None
+        assert find_binding(txn, "anna", "tasks") is not None
+    assert tagwerk("check").code == 0
+
+
+def test_a_removed_user_comes_back_with_their_trash(tagwerk, engine, tmp_path):
+    tagwerk("collection", "remove", "anna", "calendar")
+    assert tagwerk("backup", tmp_path / "backup").code == 0
+    assert tagwerk("user", "remove", "anna", "--yes").code == 0
+
+    assert tagwerk("restore", tmp_path / "backup", "--user", "anna", "--yes").code == 0
+    assert tagwerk("undo", "anna/calendar").code == 0
+
+    assert titles(engine) == {"a.ics": "After", "c.ics": "New"}
+    assert tagwerk("undo", "anna/calendar/b.ics").code == 0
+    assert tagwerk("check").code == 0
+
+
+def test_who_saw_a_calendar_sees_it_again_when_a_backup_takes_it_out_of_the_trash(tagwerk, engine, tmp_path):
+    assert tagwerk("user", "add", "otto", "--password-stdin", stdin="secret\n").code == 0
+    assert tagwerk("share", "add", "anna/calendar", "otto", "--level", "read").code == 0
+    assert tagwerk("backup", tmp_path / "backup").code == 0
+    tagwerk("collection", "remove", "anna", "calendar")
+
+    assert tagwerk("restore", tmp_path / "backup", "--user", "anna", "--yes").code == 0
+
+    with engine.read() as txn:
+        assert find_binding(txn, "otto", "calendar-anna").access.value == "read"
+    assert tagwerk("check").code == 0

@@ -16,7 +16,8 @@ from davsamples import card, event
 from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.login import Authenticator
 from tagwerk.cli.check import examine
-from tagwerk.history.undo import carry_out, last_change
+from tagwerk.errors import Conflict
+from tagwerk.history.undo import carry_out, last_change, objects_since
 from tagwerk.model import SyncToken
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
@@ -111,11 +112,25 @@ def test_what_was_stored_before_has_a_history_from_now_on(upgraded):
     with engine.write() as txn:
         binding = find_binding(txn, "anna", "calendar")
         remove_object(txn, binding.collection.id, "0.ics", now=2_000_000_000)
-        carry_out(txn, binding, [last_change(txn, binding, "0.ics")], now=2_000_000_001)
+        owner = principal_by_name(txn, "anna")
+        steps = last_change(txn, owner, binding, "0.ics")
+        carry_out(txn, binding.collection.id, steps, now=2_000_000_001)
 
     with engine.read() as txn:
         found = find_object(txn, binding.collection.id, "0.ics", content=True)
     assert found.content == event("uid-0")
+
+
+def test_of_what_was_before_it_nothing_is_undone(upgraded):
+    engine, _ = upgraded
+    with engine.write() as txn:
+        txn.execute("UPDATE collection SET created = created - 1000")
+
+    with engine.read() as txn, pytest.raises(Conflict, match="not known any more"):
+        collection = find_binding(txn, "anna", "calendar").collection
+        objects_since(txn, collection, collection.modified, name="calendar")
+    with engine.read() as txn:
+        assert objects_since(txn, collection, collection.modified + 1, name="calendar") == []
 
 
 def test_who_logged_in_before_logs_in_still_and_can_have_what_is_new(upgraded):

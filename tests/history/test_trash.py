@@ -362,7 +362,8 @@ def test_a_change_is_undone_and_the_undoing_too(world: World, dav: EngineDav, ca
     def undo_last() -> bytes:
         with world.store.write() as txn:
             binding = place(txn, "anna", "work")
-            undo.carry_out(txn, binding, [undo.last_change(txn, binding, "a.ics")], now=world.clock.now)
+            steps = undo.last_change(txn, named(txn, "anna"), binding, "a.ics")
+            undo.carry_out(txn, binding.collection.id, steps, now=world.clock.now)
         return dav.get(calendar + "a.ics").body
 
     assert undo_last() == event("a", summary="One")
@@ -375,9 +376,9 @@ def test_what_was_never_changed_cannot_be_undone(world: World, dav: EngineDav, c
     dav.put(calendar + "a.ics", event("a"))
 
     with world.store.write() as txn, pytest.raises(Conflict, match="stored first"):
-        undo.last_change(txn, place(txn, "anna", "work"), "a.ics")
+        undo.last_change(txn, named(txn, "anna"), place(txn, "anna", "work"), "a.ics")
     with world.store.read() as txn, pytest.raises(NotFound, match=r"no object 'b\.ics'"):
-        undo.last_change(txn, place(txn, "anna", "work"), "b.ics")
+        undo.last_change(txn, named(txn, "anna"), place(txn, "anna", "work"), "b.ics")
 
 
 def test_two_objects_that_changed_their_names_change_back(
@@ -393,8 +394,8 @@ def test_two_objects_that_changed_their_names_change_back(
 
     with world.store.write() as txn:
         binding = place(txn, "anna", "work")
-        steps = undo.everything_since(txn, binding, since)
-        undo.carry_out(txn, binding, steps, now=world.clock.now)
+        steps = undo.objects_since(txn, binding.collection, since, name="work")
+        undo.carry_out(txn, binding.collection.id, steps, now=world.clock.now)
 
     assert dav.get(calendar + "a.ics").body == event("one")
     assert dav.get(calendar + "b.ics").body == event("two")
@@ -412,7 +413,8 @@ def test_the_alarms_of_sharees_survive_an_undoing(
 
     with world.store.write() as txn:
         binding = place(txn, "anna", "work")
-        undo.carry_out(txn, binding, [undo.last_change(txn, binding, "a.ics")], now=world.clock.now)
+        steps = undo.last_change(txn, named(txn, "anna"), binding, "a.ics")
+        undo.carry_out(txn, binding.collection.id, steps, now=world.clock.now)
 
     seen = ben.get("/ben/work/a.ics").body
     assert b"SUMMARY:One" in seen
@@ -454,3 +456,242 @@ def test_identical_bytes_make_no_version(world: World, dav: EngineDav, calendar:
         assert versions(txn, collection.id, name="a.ics") == []
         stored = find_object(txn, collection.id, "a.ics")
     assert dataclasses.asdict(stored)["size"] == len(event("a"))
+
+
+def undo_all(world: World, since: int, *, owner: str = "anna", name: str = "") -> None:
+    """As `tagwerk undo OWNER[/NAME] --since`."""
+    by = By("tests", world.clock.now)
+    with world.store.read() as txn:
+        who = named(txn, owner)
+        parts = undo.collection_since(txn, who, name, since) if name else undo.user_since(txn, who, since)
+    for part in parts:
+        with world.store.write() as txn:
+            undo.begin(txn, part, by=by)
+    for part in parts:
+        if part.steps:
+            with world.store.write() as txn:
+                undo.carry_out(txn, part.collection, part.steps, now=by.now)
+
+
+def test_a_time_of_which_too_little_is_known_is_refused(world: World, dav: EngineDav, calendar: str) -> None:
+    dav.put(calendar + "a.ics", event("a"))
+    world.clock.now += DAY
+    since = world.clock.now
+    world.clock.now += 60
+    dav.put(calendar + "a.ics", event("a", summary="Bad"))
+    assert forget_versions(world.store, before=world.clock.now + 1) == 1
+
+    with pytest.raises(
+        Conflict, match="What work held then is not known any more; it is known from 2026-02-03T"
+    ):
+        undo_all(world, since)
+    with pytest.raises(Conflict, match="not known any more"):
+        undo_all(world, since, name="work")
+
+    # Before it was made there was nothing, which is known for ever.
+    undo_all(world, since - 30 * DAY, name="work")
+    assert listed(dav, "/anna/") == set()
+
+
+def test_what_the_quota_made_go_is_not_known_either(world: World, dav: EngineDav, calendar: str) -> None:
+    with world.store.write() as txn:
+        set_quota(txn, named(txn, "anna").id, 700)
+    for uid in ("a", "b"):
+        assert dav.put(f"{calendar}{uid}.ics", event(uid)).status == 201
+    world.clock.now += 60
+    since = world.clock.now
+    for number in range(5):
+        world.clock.now += 1
+        for uid in ("a", "b"):
+            assert dav.put(f"{calendar}{uid}.ics", event(uid, summary=f"Bad {number}")).status == 204
+
+    with pytest.raises(Conflict, match="not known any more"):
+        undo_all(world, since)
+    assert len(dav.propfind(calendar, depth="1").found) == 3
+    undo_all(world, world.clock.now)
+    assert b"Bad 3" in dav.get(f"{calendar}a.ics").body
+
+
+def test_everything_of_somebody_is_what_it_was_also_in_what_was_deleted(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    other = world.add_collection("home")
+    for uid in ("a", "b", "c"):
+        dav.put(f"{calendar}{uid}.ics", event(uid))
+    dav.put(f"{other}h.ics", event("h"))
+    world.clock.now += 60
+    since = world.clock.now
+    dav.delete(f"{calendar}a.ics")
+    dav.put(f"{calendar}b.ics", event("b", summary="Bad"))
+    dav.put(f"{calendar}new.ics", event("new"))
+    dav.move(f"{other}h.ics", f"{calendar}h.ics")
+    dav.delete(calendar)
+    dav("MKCALENDAR", calendar)
+    dav.put(f"{calendar}x.ics", event("x"))
+    dav("MKCALENDAR", "/anna/fresh/")
+    dav("MKCALENDAR", "/anna/brief/")
+    dav.delete("/anna/brief/")
+    world.clock.now += 60
+
+    undo_all(world, since)
+
+    assert listed(dav, "/anna/") == {calendar, other}
+    assert [href for href in dav.propfind(calendar, depth="1").found if href != calendar] == [
+        f"{calendar}{uid}.ics" for uid in ("c", "a", "b")
+    ]
+    assert dav.get(f"{calendar}b.ics").body == event("b")
+    assert dav.get(f"{other}h.ics").status == 200
+    with world.store.read() as txn:
+        assert misfits(txn) == []
+        assert undo.user_since(txn, named(txn, "anna"), since) == []
+
+
+def test_one_calendar_is_what_was_called_so_then(world: World, dav: EngineDav, calendar: str) -> None:
+    dav.put(f"{calendar}a.ics", event("a"))
+    dav.put(f"{calendar}b.ics", event("b"))
+    world.clock.now += 60
+    since = world.clock.now
+    dav.delete(f"{calendar}a.ics")
+    dav.delete(calendar)
+    dav("MKCALENDAR", calendar)
+    dav.put(f"{calendar}x.ics", event("x"))
+
+    undo_all(world, since, name="work")
+
+    assert dav.get(f"{calendar}a.ics").status == 200
+    assert dav.get(f"{calendar}b.ics").status == 200
+    assert dav.get(f"{calendar}x.ics").status == 404
+    assert listed(dav, "/anna/") == {calendar}
+
+
+def last_of(world: World, name: str, *, collection: str = "work") -> None:
+    with world.store.write() as txn:
+        binding = place(txn, "anna", collection)
+        steps = undo.last_change(txn, named(txn, "anna"), binding, name)
+        undo.carry_out(txn, binding.collection.id, steps, now=world.clock.now)
+
+
+def test_a_deletion_that_was_undone_is_done_again(world: World, dav: EngineDav, calendar: str) -> None:
+    dav.put(calendar + "a.ics", event("a"))
+    dav.delete(calendar + "a.ics")
+
+    last_of(world, "a.ics")
+    assert dav.get(calendar + "a.ics").body == event("a")
+    last_of(world, "a.ics")
+    assert dav.get(calendar + "a.ics").status == 404
+    last_of(world, "a.ics")
+    assert dav.get(calendar + "a.ics").body == event("a")
+
+
+def test_another_name_is_undone(world: World, dav: EngineDav, calendar: str) -> None:
+    dav.put(calendar + "a.ics", event("a"))
+    dav.move(calendar + "a.ics", calendar + "b.ics")
+
+    last_of(world, "b.ics")
+
+    assert dav.get(calendar + "a.ics").body == event("a")
+    assert dav.get(calendar + "b.ics").status == 404
+    with world.store.read() as txn:
+        assert misfits(txn) == []
+
+
+def test_the_former_name_of_an_object_brings_it_back_once(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    dav.put(calendar + "a.ics", event("a"))
+    dav.move(calendar + "a.ics", calendar + "b.ics")
+
+    last_of(world, "a.ics")
+
+    assert dav.get(calendar + "a.ics").body == event("a")
+    assert dav.get(calendar + "b.ics").status == 404
+    with world.store.read() as txn:
+        assert misfits(txn) == []
+        assert used_bytes(txn, named(txn, "anna").id) == len(event("a"))
+
+
+def test_what_was_moved_to_another_calendar_is_not_there_twice(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    other = world.add_collection("home")
+    dav.put(calendar + "a.ics", event("a"))
+    dav.move(calendar + "a.ics", other + "b.ics")
+
+    with pytest.raises(Conflict, match=r"was moved to home/b\.ics"):
+        last_of(world, "a.ics")
+
+    dav.delete(other + "b.ics")
+    last_of(world, "a.ics")
+    assert dav.get(calendar + "a.ics").body == event("a")
+
+
+def test_an_alarm_of_a_sharee_is_in_the_object_and_not_under_its_name(
+    world: World, dav: EngineDav, calendar: str, ben: EngineDav
+) -> None:
+    share(world, calendar, "ben")
+    dav.put(calendar + "x.ics", event("a"))
+    world.clock.now += 60
+    since = world.clock.now
+    dav.delete(calendar + "x.ics")
+    dav.put(calendar + "x.ics", event("b"))
+    alarm = "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nDESCRIPTION:Ring\nEND:VALARM"
+    assert ben.put("/ben/work/x.ics", event("b", more=alarm)).status == 204
+
+    undo_all(world, since)
+
+    seen = ben.get("/ben/work/x.ics").body
+    assert b"UID:a" in seen
+    assert b"VALARM" not in seen
+
+
+def test_emptying_forgets_an_object_as_it_was_at_any_time(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    other = world.add_collection("home")
+    for summary in ("One", "Two", "Three"):
+        dav.put(calendar + "a.ics", event("a", summary=summary))
+        dav.put(calendar + "m.ics", event("m", summary=summary))
+    dav.delete(calendar + "a.ics")
+    dav.move(calendar + "m.ics", other + "m.ics")
+    dav.put(calendar + "still.ics", event("still"))
+    dav.put(calendar + "still.ics", event("still", summary="Here"))
+    with world.store.read() as txn:
+        collection = place(txn, "anna", "work").collection.id
+
+    with world.store.write() as txn:
+        assert trash.empty(txn, named(txn, "anna"), handles(world)) == 1
+    assert handles(world) == []
+    with world.store.read() as txn:
+        assert versions(txn, collection, name="a.ics") == []
+        # It was only moved: its versions are of what is still there.
+        assert len(versions(txn, collection, name="m.ics")) == 3
+
+    dav.delete(other + "m.ics")
+    with world.store.write() as txn:
+        assert trash.empty(txn, named(txn, "anna")) == 1
+    with world.store.read() as txn:
+        assert versions(txn, collection, name="m.ics") == []
+        assert len(versions(txn, collection, name="still.ics")) == 1
+        assert misfits(txn) == []
+
+
+def test_collections_of_one_name_are_told_apart(world: World, dav: EngineDav) -> None:
+    for number in range(3):
+        dav("MKCALENDAR", "/anna/same/")
+        dav.put("/anna/same/a.ics", event(str(number)))
+        dav.delete("/anna/same/")
+
+    assert len(set(handles(world))) == 3
+    assert sorted(restore(world, *handles(world))) == ["anna/same", "anna/same-2", "anna/same-3"]
+
+
+def test_a_handle_is_of_an_object_before_it_is_the_name_of_a_collection(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    dav.put(calendar + "a.ics", event("a"))
+    dav.delete(calendar + "a.ics")
+    (handle,) = handles(world)
+    made = world.add_collection(handle)
+    dav.delete(made.replace(":", "%3A"))
+
+    assert restore(world, handle) == ["anna/work/a.ics"]

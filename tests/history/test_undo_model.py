@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from davsamples import event
 from enginedav import EngineDav, World, new_world
 from tagwerk.history import trash
-from tagwerk.history.undo import carry_out, everything_since
+from tagwerk.history.undo import carry_out, objects_since
 from tagwerk.model import Binding, Principal
 from tagwerk.sharing.shares import By
 from tagwerk.store.collections import find_binding
@@ -122,11 +122,15 @@ class History:
     def undo(self, place: str, back: int) -> None:
         instant, contents = self.snapshots[max(0, len(self.snapshots) - 1 - back)]
         binding = self.binding(place)
-        with self.world.store.write() as txn:
-            carry_out(txn, binding, everything_since(txn, binding, instant), now=self.world.clock.now)
+        self.undo_since(place, instant, now=self.world.clock.now)
         assert self.live(place) == contents[place]
         with self.world.store.read() as txn:
-            assert everything_since(txn, binding, instant) == []
+            assert objects_since(txn, binding.collection, instant, name=place) == []
+
+    def undo_since(self, place: str, instant: int, *, now: int) -> None:
+        collection = self.binding(place).collection
+        with self.world.store.write() as txn:
+            carry_out(txn, collection.id, objects_since(txn, collection, instant, name=place), now=now)
 
     def restore(self, which: int) -> None:
         owner = self.owner()
@@ -181,9 +185,7 @@ def run(history: History, steps: list[tuple[object, ...]]) -> None:
     for place in PLACES:
         history.undo(place, len(history.snapshots))
         assert history.live(place) == {}
-        binding = history.binding(place)
-        with history.world.store.write() as txn:
-            carry_out(txn, binding, everything_since(txn, binding, instant), now=history.world.clock.now + 7)
+        history.undo_since(place, instant, now=history.world.clock.now + 7)
         assert history.live(place) == end[place]
     history.check()
 

@@ -75,4 +75,7 @@ def restore(invocation: Invocation, file: Path, user: str | None, collection: st
         else:
             name, only = user, collection or ""
             restored = run(engine, lambda txn: restore_user(source, txn, name, now=now(), collection=only))
-            click.echo(f"{', '.join(restored) or 'Nothing'} of {user} was restored as of {written}.")
+            for left, heir in restored.left:
+                click.echo(f"{left} belongs to {heir} by now and stays as it is.", err=True)
+            names = ", ".join(restored.collections) or "Nothing"
+            click.echo(f"{names} of {user} was restored as of {written}.")

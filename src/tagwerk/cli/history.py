@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,21 +19,18 @@ from tagwerk.errors import InvalidRequest, NotFound
 from tagwerk.history import trash as trashes
 from tagwerk.history import undo as undoing
 from tagwerk.history.trash import Trashed
-from tagwerk.history.undo import Step
+from tagwerk.history.undo import Part, Step
 from tagwerk.history.versions import title_of
 from tagwerk.model import Binding, Principal
 from tagwerk.settings import Settings
-from tagwerk.sharing import shares
 from tagwerk.store import Engine
-from tagwerk.store.collections import collections_of, find_binding_of
+from tagwerk.store.collections import find_binding_of
 from tagwerk.store.engine import Transaction, run
 from tagwerk.store.history import (
-    RemovedCollection,
     Version,
     content_of,
     find_version,
     latest,
-    removed_collections,
 )
 from tagwerk.store.objects import find_object
 
@@ -222,8 +218,8 @@ def undo(
 
     PLACE is USER/COLLECTION/OBJECT: the last change is undone, or everything since --to or --since. With
     USER/COLLECTION or USER and --since, every object is again as it was then: what was deleted or changed comes
-    back, what is new goes to the trash, deleted collections are restored. USER/COLLECTION alone restores a
-    collection that was deleted.
+    back, what is new goes to the trash, new and deleted collections as well. USER/COLLECTION alone restores a
+    collection that was deleted. Names and colours of collections stay as they are.
 
     What it does are ordinary changes, which sync to every client and can be undone in turn.
     """
@@ -233,8 +229,8 @@ def undo(
     instant = None if since is None else moment(since, now=now())
     with invocation.engine(settings) as engine:
         with engine.read() as txn:
-            planned = _planned(txn, place, to=to, instant=instant)
-        described = planned.described()
+            owner, parts = _planned(txn, place, to=to, instant=instant)
+            described = _described(txn, owner, parts)
         if not as_json:
             for line in described:
                 click.echo(
@@ -243,7 +239,7 @@ def undo(
         if not dry_run and described:
             if not yes and on_terminal() and len(described) > 1:
                 click.confirm(f"Do this to {counted(len(described), 'thing')}?", abort=True, err=True)
-            _carry_out(engine, planned, settings)
+            _carry_out(engine, parts, settings)
     if as_json:
         _print({"done": not dry_run, "steps": described})
     elif not described:
@@ -254,36 +250,24 @@ def undo(
         click.echo(f"{counted(len(described), 'thing')} {'is' if len(described) == 1 else 'are'} as before.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """What `undo` is going to do to somebody."""
-
-    owner: Principal
-    collections: tuple[RemovedCollection, ...]
-    steps: tuple[tuple[Binding, tuple[tuple[Step, str], ...]], ...]
-
-    def described(self) -> list[dict[str, str]]:
-        found = [
-            {
-                "action": "restore",
-                "place": f"{self.owner.name}/{each.name}",
-                "title": f"{each.objects} objects",
-            }
-            for each in self.collections
+def _described(txn: Transaction, owner: Principal, parts: Iterable[Part]) -> list[dict[str, str]]:
+    found = []
+    for part in parts:
+        place = f"{owner.name}/{part.name}"
+        if part.goes or part.restored is not None:
+            action = "remove" if part.goes else "restore"
+            title = counted(undoing.size_of(txn, part), "object")
+            found.append({"action": action, "place": place, "title": title})
+        found += [
+            {"action": step.action, "place": f"{place}/{step.name}", "title": step.title}
+            for step in undoing.in_order(part.steps)
         ]
-        for binding, steps in self.steps:
-            found += [
-                {
-                    "action": action,
-                    "place": f"{self.owner.name}/{binding.name}/{step.name}",
-                    "title": step.title,
-                }
-                for step, action in steps
-            ]
-        return found
+    return found
 
 
-def _planned(txn: Transaction, place: str, *, to: int | None, instant: int | None) -> _Planned:
+def _planned(
+    txn: Transaction, place: str, *, to: int | None, instant: int | None
+) -> tuple[Principal, list[Part]]:
     parts = place.strip("/").split("/", 2)
     owner = user_called(txn, parts[0])
     if len(parts) < 3 and to is not None:
@@ -291,58 +275,49 @@ def _planned(txn: Transaction, place: str, *, to: int | None, instant: int | Non
     if len(parts) == 1:
         if instant is None:
             raise InvalidRequest("Everything of a user is undone since a time; name it with --since.")
-        removed = [each for each in removed_collections(txn, owner.id) if each.removed >= instant]
-        steps = [_since(txn, each, instant) for each in collections_of(txn, owner.id)]
-        return _Planned(owner, tuple(removed), tuple(one for one in steps if one[1]))
+        return owner, undoing.user_since(txn, owner, instant)
+    name = parts[1]
+    if len(parts) == 2 and instant is not None:
+        return owner, undoing.collection_since(txn, owner, name, instant)
     if len(parts) == 2:
-        there = find_binding_of(txn, owner.id, parts[1])
-        named = [each for each in removed_collections(txn, owner.id) if each.name == parts[1]]
-        if there is None and named:
-            return _Planned(owner, (named[0],), ())
-        binding = collection_called(txn, owner, parts[1])
-        if instant is None:
-            raise InvalidRequest(
-                f"Name the time since which everything in {parts[1]} is undone with --since."
-            )
-        return _Planned(owner, (), (_since(txn, binding, instant),))
-    binding = collection_called(txn, owner, parts[1])
-    if instant is None:
-        step = undoing.last_change(txn, binding, parts[2], to=to)
-        return _Planned(owner, (), ((binding, _with_actions(txn, binding, [step])),))
-    undoing.history_of(txn, binding.collection.id, parts[2])
-    found = [step for step in undoing.everything_since(txn, binding, instant) if step.name == parts[2]]
-    return _Planned(owner, (), ((binding, _with_actions(txn, binding, found)),))
+        if find_binding_of(txn, owner.id, name) is None:
+            found = undoing.last_removed(txn, owner, name)
+            if found:
+                return owner, found
+        collection_called(txn, owner, name)
+        raise InvalidRequest(f"Name the time since which everything in {name} is undone with --since.")
+    binding = collection_called(txn, owner, name)
+    collection, of = binding.collection, parts[2]
+    if to is not None:
+        steps = undoing.to_version(txn, binding, of, to)
+    elif instant is not None:
+        undoing.history_of(txn, collection.id, of)
+        steps = [
+            step for step in undoing.objects_since(txn, collection, instant, name=name) if step.name == of
+        ]
+    else:
+        steps = undoing.last_change(txn, owner, binding, of)
+    return owner, [Part(collection.id, name, tuple(steps))] if steps else []
 
 
-def _since(txn: Transaction, binding: Binding, instant: int) -> tuple[Binding, tuple[tuple[Step, str], ...]]:
-    return binding, _with_actions(txn, binding, undoing.everything_since(txn, binding, instant))
-
-
-def _with_actions(txn: Transaction, binding: Binding, steps: Iterable[Step]) -> tuple[tuple[Step, str], ...]:
-    collection = binding.collection.id
-    return tuple(
-        (step, step.described(exists=find_object(txn, collection, step.name) is not None)) for step in steps
-    )
-
-
-def _carry_out(engine: Engine, planned: _Planned, settings: Settings) -> None:
-    for removed in planned.collections:
-        run(engine, lambda txn, each=removed: shares.restore(txn, each, by=by(settings)))  # type: ignore[misc]
-    total = sum(len(steps) for _, steps in planned.steps)
+def _carry_out(engine: Engine, parts: Iterable[Part], settings: Settings) -> None:
+    planned = list(parts)
+    total = sum(len(part.steps) for part in planned)
     with click.progressbar(
         length=total, label="Undoing", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as progress:
-        for binding, steps in planned.steps:
-            # What has to go goes first, in every part and in all of them.
-            ordered = sorted((step for step, _ in steps), key=lambda step: step.version is not None)
+        for part in planned:
+            run(engine, lambda txn, part=part: undoing.begin(txn, part, by=by(settings)))  # type: ignore[misc]
+        for part in planned:
+            ordered = undoing.in_order(part.steps)
             for begin in range(0, len(ordered), STEPS):
-                part = ordered[begin : begin + STEPS]
+                some = ordered[begin : begin + STEPS]
 
-                def work(txn: Transaction, binding: Binding = binding, part: list[Step] = part) -> None:
-                    undoing.carry_out(txn, binding, part, now=now())
+                def work(txn: Transaction, part: Part = part, some: list[Step] = some) -> None:
+                    undoing.carry_out(txn, part.collection, some, now=now())
 
                 run(engine, work)
-                progress.update(len(part))
+                progress.update(len(some))
 
 
 def moment(text: str, *, now: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from tagwerk.errors import Conflict, NotFound
 from tagwerk.history.undo import bring_back
@@ -12,14 +11,15 @@ from tagwerk.history.versions import title_of
 from tagwerk.model import Binding, Principal
 from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
-from tagwerk.store.collections import collections_of, find_binding_of
+from tagwerk.store.collections import collections_of, find_binding_of, lock_collection
 from tagwerk.store.engine import Transaction
 from tagwerk.store.history import (
     RemovedCollection,
     Version,
     content_of,
-    delete_rows,
-    forget_version,
+    delete_removed,
+    forget_object,
+    forget_removed,
     removed_collections,
     removed_objects,
 )
@@ -29,7 +29,7 @@ from tagwerk.store.history import (
 class Trashed:
     """Something in a trash.
 
-    `handle` names it there: ``COLLECTION:NUMBER`` for an object, ``COLLECTION@INSTANT`` for a
+    `handle` names it there: ``COLLECTION:NUMBER`` for an object, ``COLLECTION@ID`` for a
     collection.  `what` is its component or kind, `removed` in seconds since 1970, `by` the name of
     who deleted it, "" for the command line.
     """
@@ -49,7 +49,7 @@ def contents(txn: Transaction, owner: Principal, *, titles: bool = True) -> list
     """Everything in the trash of `owner`, what was deleted last first; titles are read from the objects."""
     found = [
         Trashed(
-            f"{each.name}@{datetime.fromtimestamp(each.removed, UTC):%Y%m%dT%H%M%SZ}",
+            f"{each.name}@{each.id % 2**31:x}",
             each.kind.value,
             each.name,
             f"{each.objects} objects",
@@ -98,18 +98,27 @@ def restore(txn: Transaction, owner: Principal, handles: Sequence[str], *, by: B
 
 
 def empty(txn: Transaction, owner: Principal, handles: Sequence[str] = ()) -> int:
-    """Forget what is named, or everything in the trash, for ever; how much that was.
+    """Forget what is named, or everything in the trash, for ever, as it was at any time; how much that was.
 
     Raises:
         NotFound: there is nothing of that name in the trash.
     """
+    # Nobody adds to what is kept, or restores it, while it is forgotten.
+    bindings = sorted(collections_of(txn, owner.id), key=lambda binding: binding.collection.id)
+    for binding in bindings:
+        lock_collection(txn, binding.collection.id)
     chosen = _named(txn, owner, handles) if handles else contents(txn, owner, titles=False)
+    gone = 0
     for one in chosen:
         if one.collection is not None:
-            delete_rows(txn, one.collection.id)
+            gone += delete_removed(txn, one.collection.id)
         elif one.version is not None:
-            forget_version(txn, one.version)
-    return len(chosen)
+            forget_object(txn, one.version.collection, one.version.uid)
+            gone += 1
+    if not handles:
+        for binding in bindings:
+            forget_removed(txn, owner.id, binding.collection.id)
+    return gone
 
 
 def _named(txn: Transaction, owner: Principal, handles: Sequence[str]) -> list[Trashed]:
@@ -117,11 +126,9 @@ def _named(txn: Transaction, owner: Principal, handles: Sequence[str]) -> list[T
     found: dict[str, Trashed] = {}
     for handle in handles:
         # A collection's name alone means the last of those that were called so.
-        matching = [
-            each
-            for each in there
-            if handle == each.handle or (each.collection is not None and handle == each.name)
-        ]
+        matching = [each for each in there if handle == each.handle]
+        if not matching:
+            matching = [each for each in there if each.collection is not None and handle == each.name]
         if not matching:
             raise NotFound(
                 f"There is no {handle!r} in the trash of {owner.name}; `tagwerk trash list {owner.name}` says what is."

@@ -1,4 +1,4 @@
-"""Undoing: an object, or a whole collection, as it was before.
+"""Undoing: an object, a collection, or everything of somebody, as it was before.
 
 Whatever is undone is an ordinary change: it syncs to every client, takes its place in the
 history, and can be undone itself.
@@ -8,30 +8,151 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 
 from tagwerk.errors import Conflict, NotFound, UidConflict
 from tagwerk.history.versions import read, title_of
-from tagwerk.model import NOBODY, Binding, CollectionId, PrincipalId
-from tagwerk.store.collections import lock_collection
+from tagwerk.model import NOBODY, Binding, Collection, CollectionId, Principal, PrincipalId
+from tagwerk.sharing import shares
+from tagwerk.sharing.shares import By
+from tagwerk.store.collections import collections_of, find_binding_of, find_collection, lock_collection
 from tagwerk.store.engine import Transaction
-from tagwerk.store.history import Version, content_of, find_version, new_since, versions, versions_at
-from tagwerk.store.objects import etag_of, find_object, find_uid, put_object, remove_object
+from tagwerk.store.history import (
+    How,
+    RemovedCollection,
+    Version,
+    content_of,
+    find_version,
+    known_from,
+    new_since,
+    removed_collections,
+    versions,
+    versions_at,
+)
+from tagwerk.store.objects import etag_of, find_object, find_uid, objects, put_object, remove_object
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is going to be done to one object: be as in `version`, or be gone where that is None."""
+    """What is going to be done to one object: be as in `version`, or be gone where that is None.
+
+    `exists` is whether there is something of its name now.
+    """
 
     name: str
     title: str
     version: Version | None
+    exists: bool = True
 
-    def described(self, *, exists: bool) -> str:
+    @property
+    def action(self) -> str:
         """One word: restore, revert or remove."""
         if self.version is None:
             return "remove"
-        return "revert" if exists else "restore"
+        return "revert" if self.exists else "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is going to be done to one collection of somebody's, which is or was called `name`.
+
+    `restored` is it where it has to come out of the trash; with `goes` it has to go there.
+    """
+
+    collection: CollectionId
+    name: str
+    steps: tuple[Step, ...] = ()
+    restored: RemovedCollection | None = None
+    goes: bool = False
+
+
+def user_since(txn: Transaction, owner: Principal, instant: int) -> list[Part]:
+    """How to make what somebody owns what it was just before `instant`, in seconds since 1970.
+
+    Raises:
+        Conflict: that is not known any more.
+    """
+    parts = [_since(txn, binding, instant) for binding in collections_of(txn, owner.id)]
+    parts += [
+        _restored_since(txn, removed, instant)
+        for removed in removed_collections(txn, owner.id)
+        if removed.created < instant <= removed.removed
+    ]
+    # What has to go goes first, so that names are free.
+    return sorted(
+        (part for part in parts if part.steps or part.goes or part.restored), key=lambda part: not part.goes
+    )
+
+
+def collection_since(txn: Transaction, owner: Principal, name: str, instant: int) -> list[Part]:
+    """The same for what somebody had as `name` then.
+
+    Raises:
+        NotFound: they have and had no such collection.
+        Conflict: what it was is not known any more.
+    """
+    binding = find_binding_of(txn, owner.id, name)
+    live = binding if binding is not None and binding.collection.owner == owner.id else None
+    removed = [each for each in removed_collections(txn, owner.id) if each.name == name]
+    then = [each for each in removed if each.created < instant <= each.removed]
+    if live is None and not removed:
+        raise NotFound(f"{owner.name} has no collection {name!r}, and none in the trash.")
+    parts = [] if live is None else [_since(txn, live, instant)]
+    if live is None or live.collection.created >= instant:
+        # The last of those that were called so while it was not there.
+        parts += [_restored_since(txn, each, instant) for each in then[:1]]
+    return [part for part in parts if part.steps or part.goes or part.restored]
+
+
+def last_removed(txn: Transaction, owner: Principal, name: str) -> list[Part]:
+    """How to have a collection again that was called `name`; nothing where none is in the trash."""
+    removed = [each for each in removed_collections(txn, owner.id) if each.name == name]
+    return [Part(each.id, each.name, restored=each) for each in removed[:1]]
+
+
+def _since(txn: Transaction, binding: Binding, instant: int) -> Part:
+    collection = binding.collection
+    if collection.created >= instant:
+        return Part(collection.id, binding.name, goes=True)
+    return Part(
+        collection.id, binding.name, tuple(objects_since(txn, collection, instant, name=binding.name))
+    )
+
+
+def _restored_since(txn: Transaction, removed: RemovedCollection, instant: int) -> Part:
+    steps = _differences(txn, removed.id, instant, created=removed.created, name=removed.name)
+    return Part(removed.id, removed.name, tuple(steps), restored=removed)
+
+
+def objects_since(txn: Transaction, collection: Collection, instant: int, *, name: str) -> list[Step]:
+    """How to make the objects of a collection what they were just before `instant`.
+
+    Raises:
+        Conflict: that is not known any more; `name` says in the sentence of what.
+    """
+    return _differences(txn, collection.id, instant, created=collection.created, name=name)
+
+
+def _differences(
+    txn: Transaction, collection: CollectionId, instant: int, *, created: int, name: str
+) -> list[Step]:
+    known = known_from(txn, collection)
+    if created < instant < known:
+        since = datetime.fromtimestamp(known).astimezone().strftime("%Y-%m-%dT%H:%M:%S")
+        raise Conflict(f"What {name} held then is not known any more; it is known from {since} on.")
+    before = {version.name: version for version in versions_at(txn, collection, instant)}
+    steps = []
+    for each in new_since(txn, collection, instant):
+        if each not in before:
+            live = find_object(txn, collection, each, content=True)
+            steps.append(Step(each, title_of(live.content or b"") if live else "", None))
+    for each, version in before.items():
+        now_there = find_object(txn, collection, each)
+        if now_there is None or now_there.etag != version.etag:
+            title = title_of(version.content or b"")
+            steps.append(Step(each, title, version, exists=now_there is not None))
+    return steps
 
 
 def history_of(txn: Transaction, collection: CollectionId, name: str) -> list[Version]:
@@ -47,70 +168,114 @@ def history_of(txn: Transaction, collection: CollectionId, name: str) -> list[Ve
     return found
 
 
-def last_change(txn: Transaction, binding: Binding, name: str, *, to: int | None = None) -> Step:
-    """How to undo the last change of an object, or everything since it was the version `to`.
+def last_change(txn: Transaction, owner: Principal, binding: Binding, name: str) -> list[Step]:
+    """How to undo the last change of an object: to have its content, its name, or its absence of before.
 
     Raises:
-        NotFound: there is no such object or version.
-        Conflict: it is as it was when it was stored first.
+        NotFound: there is no such object, and nothing is known of one.
+        Conflict: it is as it was when it was stored first, or it is in another collection.
     """
     collection = binding.collection.id
     found = history_of(txn, collection, name)
-    if to is not None:
-        # A version under another name of the same object counts as well.
-        if not any(each.modseq == to for each in found):
-            raise NotFound(f"{name} has no version {to}; `tagwerk history` says which it has.")
-        version = next(each for each in found if each.modseq == to)
-    elif not found:
+    if not found:
         raise Conflict(
             f"{name} is as it was when it was stored first; to undo that, delete it, or name a time with --since."
         )
-    else:
-        version = found[0]
-    whole = find_version(txn, collection, version.modseq, name=version.name)
-    assert whole is not None
-    return Step(name, title_of(whole.content or b""), whole)
+    newest = found[0]
+    live = find_object(txn, collection, name, content=True)
+    if live is None:
+        _check_not_elsewhere(txn, owner, binding, newest)
+        return [_becomes(txn, newest, newest.name, exists=False)]
+    if newest.how is How.REPLACED and newest.name == name:
+        return [_becomes(txn, newest, name, exists=True)]
+    gone = Step(name, title_of(live.content or b""), None)
+    if newest.how is How.MOVED and newest.uid == live.uid and newest.name != name:
+        if find_object(txn, collection, newest.name) is not None:
+            raise Conflict(f"{name} was called {newest.name} before, and something else is called so now.")
+        return [gone, _becomes(txn, newest, newest.name, exists=False)]
+    # It was not there before.
+    return [gone]
 
 
-def everything_since(txn: Transaction, binding: Binding, instant: int) -> list[Step]:
-    """How to make a collection what it was just before `instant`, in seconds since 1970."""
+def to_version(txn: Transaction, binding: Binding, name: str, number: int) -> list[Step]:
+    """How to make an object what it was in the version with that number; nothing where it is.
+
+    Raises:
+        NotFound: there is no such object or version.
+    """
     collection = binding.collection.id
-    before = {version.name: version for version in versions_at(txn, collection, instant)}
-    steps = []
-    for name in new_since(txn, collection, instant):
-        if name not in before:
-            live = find_object(txn, collection, name, content=True)
-            assert live is not None
-            steps.append(Step(name, title_of(live.content or b""), None))
-    for name, version in before.items():
-        now_there = find_object(txn, collection, name)
-        if now_there is None or now_there.etag != version.etag:
-            steps.append(Step(name, title_of(version.content or b""), version))
-    return steps
+    same = [each for each in history_of(txn, collection, name) if each.modseq == number]
+    if not same:
+        raise NotFound(f"{name} has no version {number}; `tagwerk history` says which it has.")
+    live = find_object(txn, collection, name)
+    if live is not None and live.etag == same[0].etag:
+        return []
+    return [_becomes(txn, same[0], name, exists=live is not None)]
+
+
+def _becomes(txn: Transaction, version: Version, name: str, *, exists: bool) -> Step:
+    whole = find_version(txn, version.collection, version.modseq, name=version.name)
+    if whole is None:
+        raise NotFound("The version was forgotten in the meantime.")
+    return Step(name, title_of(whole.content or b""), whole, exists=exists)
+
+
+def _check_not_elsewhere(txn: Transaction, owner: Principal, binding: Binding, version: Version) -> None:
+    """Raises Conflict where an object was only moved: it would be there twice."""
+    if version.how is not How.MOVED:
+        return
+    for other in collections_of(txn, owner.id):
+        there = find_uid(txn, other.collection.id, version.uid)
+        if there is not None and other.collection.id != binding.collection.id:
+            raise Conflict(
+                f"{version.name} was moved to {other.name}/{there.name}; move it back, or undo everything of"
+                f" {owner.name} since a time with --since."
+            )
+
+
+def begin(txn: Transaction, part: Part, *, by: By) -> None:
+    """Do to the collection itself what was planned.
+
+    Raises:
+        NotFound: somebody else did it, or something else to it, in the meantime.
+    """
+    if part.goes:
+        shares.delete(txn, part.collection, by=by)
+    elif part.restored is not None:
+        shares.restore(txn, part.restored, by=by)
 
 
 def carry_out(
-    txn: Transaction, binding: Binding, steps: Iterable[Step], *, now: int, by: PrincipalId = NOBODY
+    txn: Transaction,
+    collection: CollectionId,
+    steps: Iterable[Step],
+    *,
+    now: int,
+    by: PrincipalId = NOBODY,
 ) -> None:
-    """Do what was planned.  What has to go goes first, so that UIDs and names are free.
+    """Do to its objects what was planned.  What has to go goes first, so that UIDs and names are free.
 
     Raises:
         InvalidCalendar, InvalidCard: a version is not taken any more; nothing is done then.
     """
-    collection = lock_collection(txn, binding.collection.id)
-    for step in sorted(steps, key=lambda step: step.version is not None):
+    kind = lock_collection(txn, collection).kind
+    for step in in_order(steps):
         if step.version is None:
-            if find_object(txn, collection.id, step.name) is not None:
-                remove_object(txn, collection.id, step.name, now=now, by=by)
+            if find_object(txn, collection, step.name) is not None:
+                remove_object(txn, collection, step.name, now=now, by=by)
             continue
-        content = step.version.content or content_of(txn, step.version)
-        upload = read(content, collection.kind, now=now)
+        upload = read(step.version.content or content_of(txn, step.version), kind, now=now)
         try:
-            put_object(txn, collection.id, step.name, upload=upload, now=now, by=by)
+            put_object(txn, collection, step.name, upload=upload, now=now, by=by)
         except UidConflict as error:
             # Two objects have changed their names; the other one's step, if any, is still to come.
-            remove_object(txn, collection.id, error.existing, now=now, by=by)
-            put_object(txn, collection.id, step.name, upload=upload, now=now, by=by)
+            remove_object(txn, collection, error.existing, now=now, by=by)
+            put_object(txn, collection, step.name, upload=upload, now=now, by=by)
+
+
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """The steps as they have to be done."""
+    return sorted(steps, key=lambda step: step.version is not None)
 
 
 def bring_back(
@@ -135,3 +300,11 @@ def bring_back(
         name = blake2b(f"{version.uid} {etag_of(content)}".encode(), digest_size=16).hexdigest() + suffix
     put_object(txn, collection.id, name, upload=upload, now=now, by=by)
     return name
+
+
+def size_of(txn: Transaction, part: Part) -> int:
+    """How many objects a collection holds that comes or goes as a whole."""
+    if part.restored is not None:
+        return part.restored.objects
+    there = find_collection(txn, part.collection)
+    return 0 if there is None else sum(1 for _ in objects(txn, there.id))

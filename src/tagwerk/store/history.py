@@ -51,7 +51,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class RemovedCollection:
-    """A collection that was deleted; `name` is what it was called, `removed` is in seconds since 1970."""
+    """A collection that was deleted.
+
+    `name` is what it was called; `created` and `removed` are in seconds since 1970.
+    """
 
     id: CollectionId
     owner: PrincipalId
@@ -60,6 +63,7 @@ class RemovedCollection:
     components: tuple[str, ...]
     objects: int
     bytes: int
+    created: int
     removed: int
     by: str
 
@@ -102,15 +106,17 @@ def keep_version(
     )
 
 
-def keep_all(txn: Transaction, collection: CollectionId, *, modseq: Modseq, now: int) -> None:
-    """Remember every object of a collection as it is, before a change that ends all of them."""
-    txn.execute(
+def keep_all(txn: Transaction, collection: CollectionId, *, modseq: Modseq, now: int) -> int:
+    """Remember every object of a collection as it is, before a change that ends all of them; how many.
+
+    Their numbers are those above `modseq`.
+    """
+    return txn.execute(
         "INSERT INTO version (collection_id, name, modseq, uid, component, etag, size, began, ended, how, by_id,"
-        " content) SELECT collection_id, name, ?, uid, component, etag, size, modified, ?, ?, 0, content FROM object"
-        " WHERE collection_id = ? AND NOT removed",
+        " content) SELECT collection_id, name, ? + ROW_NUMBER() OVER (ORDER BY modseq), uid, component, etag, size,"
+        " modified, ?, ?, 0, content FROM object WHERE collection_id = ? AND NOT removed",
         (modseq, now, How.REPLACED.value, collection),
     )
-    recount(txn, collection)
 
 
 def versions(txn: Transaction, collection: CollectionId, *, name: str, uid: str = "") -> list[Version]:
@@ -196,17 +202,34 @@ def content_of(txn: Transaction, version: Version) -> bytes:
     return bytes(row[0])
 
 
-def forget_version(txn: Transaction, version: Version) -> None:
-    """Forget one version for ever."""
+def forget_object(txn: Transaction, collection: CollectionId, uid: str) -> None:
+    """Forget for ever what an object was that is not there any more.
+
+    The caller holds the collection's row lock.
+    """
+    txn.execute("DELETE FROM version WHERE collection_id = ? AND uid = ?", (collection, uid))
+    recount(txn, collection)
+
+
+def forget_removed(txn: Transaction, owner: PrincipalId, collection: CollectionId) -> None:
+    """Forget for ever what was in a collection and is in none of its owner's any more.
+
+    The caller holds the collection's row lock.
+    """
     txn.execute(
-        "DELETE FROM version WHERE collection_id = ? AND name = ? AND modseq = ?",
-        (version.collection, version.name, version.modseq),
+        "DELETE FROM version WHERE collection_id = ? AND NOT EXISTS (SELECT 1 FROM object o"
+        " JOIN collection c ON c.id = o.collection_id WHERE c.owner_id = ? AND c.removed = 0"
+        " AND o.uid = version.uid AND NOT o.removed)",
+        (collection, owner),
     )
-    recount(txn, version.collection)
+    recount(txn, collection)
 
 
 def recount(txn: Transaction, collection: CollectionId) -> None:
-    """Count the bytes of a collection's versions again, after some of them went."""
+    """Count the bytes of a collection's versions again, after some of them went.
+
+    The caller holds the collection's row lock, so that nobody adds one meanwhile.
+    """
     txn.execute(
         "UPDATE collection SET kept = (SELECT COALESCE(SUM(v.size), 0) FROM version v WHERE v.collection_id = ?)"
         " WHERE id = ?",
@@ -241,15 +264,19 @@ def take_back(txn: Transaction, collection: CollectionId) -> list[Place]:
     row = txn.row(f"SELECT 1 FROM collection WHERE id = ? AND removed <> 0{txn.for_update}", (collection,))
     if row is None:
         raise NotFound("The collection is not in the trash any more.")
-    places = [
+    txn.execute("UPDATE collection SET removed = 0, removed_by = 0 WHERE id = ?", (collection,))
+    return places_of(txn, collection)
+
+
+def places_of(txn: Transaction, collection: CollectionId) -> list[Place]:
+    """Where a collection was before it was put aside."""
+    return [
         Place(PrincipalId(row[0]), row[1], Status(row[2]))
         for row in txn.rows(
             "SELECT principal_id, name, status FROM removed_binding WHERE collection_id = ? ORDER BY created, id",
             (collection,),
         )
     ]
-    txn.execute("UPDATE collection SET removed = 0, removed_by = 0 WHERE id = ?", (collection,))
-    return places
 
 
 def put_place(txn: Transaction, collection: CollectionId, place: Place, *, name: str) -> None:
@@ -271,7 +298,7 @@ def removed_collections(txn: Transaction, owner: PrincipalId) -> list[RemovedCol
     """The collections of somebody that were deleted and can be had again, newest first."""
     rows = txn.rows(
         "SELECT c.id, c.owner_id, c.kind, COALESCE(r.name, ''), c.components, (SELECT COUNT(*) FROM object o"
-        " WHERE o.collection_id = c.id AND NOT o.removed), c.bytes, c.removed, COALESCE(p.name, '') FROM collection c"
+        " WHERE o.collection_id = c.id AND NOT o.removed), c.bytes, c.created, c.removed, COALESCE(p.name, '') FROM collection c"
         " LEFT JOIN removed_binding r ON r.collection_id = c.id AND r.principal_id = c.owner_id"
         " LEFT JOIN principal p ON p.id = c.removed_by"
         " WHERE c.owner_id = ? AND c.removed <> 0 ORDER BY c.removed DESC, c.id",
@@ -301,39 +328,64 @@ def kept_bytes(txn: Transaction, owner: PrincipalId) -> int:
 
 
 def make_room(txn: Transaction, owner: PrincipalId, *, most: int) -> None:
-    """Forget the oldest of what is kept for somebody until it takes at most `most` bytes."""
+    """Forget the oldest of what is kept for somebody until it takes at most `most` bytes.
+
+    Where somebody else is changing a collection of theirs, what is kept of that has to wait.
+    """
     over = kept_bytes(txn, owner) - most
-    while over > 0:
-        oldest = list(
-            txn.rows(
-                "SELECT v.ended, v.collection_id, v.name, v.modseq, v.size FROM version v"
-                " JOIN collection c ON c.id = v.collection_id WHERE c.owner_id = ? ORDER BY v.ended, v.modseq LIMIT ?",
-                (owner, _BATCH),
-            )
-        )
-        gone = txn.row(
-            "SELECT removed, id, bytes + kept FROM collection WHERE owner_id = ? AND removed <> 0"
-            " ORDER BY removed, id LIMIT 1",
+    if over <= 0:
+        return
+    mine = [
+        CollectionId(row[0])
+        for row in txn.rows(
+            "SELECT id FROM collection WHERE owner_id = ? AND (kept > 0 OR removed <> 0)"
+            f" ORDER BY id{txn.skip_locked}",
             (owner,),
         )
-        if gone is not None and (not oldest or gone[0] <= oldest[0][0]):
-            delete_rows(txn, CollectionId(gone[1]))
-            over -= gone[2]
+    ]
+    oldest: list[tuple[int, CollectionId, str, int, int]] = []
+    for collection in mine:
+        row = txn.row("SELECT removed, bytes + kept FROM collection WHERE id = ?", (collection,))
+        if row is not None and row[0]:
+            oldest.append((row[0], collection, "", 0, row[1]))
             continue
-        if not oldest:
-            return
-        shrunk = set()
-        for _, collection, name, modseq, size in oldest:
-            if over <= 0:
-                break
-            txn.execute(
-                "DELETE FROM version WHERE collection_id = ? AND name = ? AND modseq = ?",
-                (collection, name, modseq),
-            )
-            shrunk.add(collection)
-            over -= size
-        for collection in sorted(shrunk):
-            recount(txn, collection)
+        some = txn.rows(
+            "SELECT ended, name, modseq, size FROM version WHERE collection_id = ? ORDER BY ended, modseq LIMIT ?",
+            (collection, _BATCH),
+        )
+        oldest += [(ended, collection, name, modseq, size) for ended, name, modseq, size in some]
+    reached: dict[CollectionId, int] = {}
+    for ended, collection, name, modseq, size in sorted(oldest):
+        if over <= 0:
+            break
+        over -= size
+        if not name:
+            delete_rows(txn, collection)
+            continue
+        txn.execute(
+            "DELETE FROM version WHERE collection_id = ? AND name = ? AND modseq = ?",
+            (collection, name, modseq),
+        )
+        reached[collection] = ended
+    for collection, ended in sorted(reached.items()):
+        _forgotten_until(txn, collection, ended)
+
+
+def _forgotten_until(txn: Transaction, collection: CollectionId, ended: int) -> None:
+    """Say that versions which ended until then are not known any more."""
+    txn.execute(
+        "UPDATE collection SET known_from = ? WHERE id = ? AND known_from <= ?",
+        (ended + 1, collection, ended),
+    )
+    recount(txn, collection)
+
+
+def known_from(txn: Transaction, collection: CollectionId) -> int:
+    """Since when it is known what a collection held at any time, in seconds since 1970."""
+    row = txn.row("SELECT known_from FROM collection WHERE id = ?", (collection,))
+    if row is None:
+        raise NotFound("The collection is gone.")
+    return int(row[0])
 
 
 def delete_rows(txn: Transaction, collection: CollectionId) -> None:
@@ -343,6 +395,15 @@ def delete_rows(txn: Transaction, collection: CollectionId) -> None:
     if not txn.execute("DELETE FROM collection WHERE id = ?", (collection,)):
         raise NotFound("The collection is gone.")
     txn.changed(collection, Modseq(0))
+
+
+def delete_removed(txn: Transaction, collection: CollectionId) -> bool:
+    """Delete a collection of the trash for ever; False where it is gone, or was restored in the meantime."""
+    sql = f"SELECT 1 FROM collection WHERE id = ? AND removed <> 0{txn.for_update}"
+    if txn.row(sql, (collection,)) is None:
+        return False
+    delete_rows(txn, collection)
+    return True
 
 
 def forget_versions(engine: Engine, *, before: int) -> int:
@@ -362,10 +423,16 @@ def forget_versions(engine: Engine, *, before: int) -> int:
     for collection in old:
 
         def forget(txn: Transaction, collection: CollectionId = collection) -> int:
+            if txn.row(f"SELECT 1 FROM collection WHERE id = ?{txn.for_update}", (collection,)) is None:
+                return 0
+            last = txn.row(
+                "SELECT COALESCE(MAX(ended), 0) FROM version WHERE collection_id = ? AND ended < ?",
+                (collection, before),
+            )
             number = txn.execute(
                 "DELETE FROM version WHERE collection_id = ? AND ended < ?", (collection, before)
             )
-            recount(txn, collection)
+            _forgotten_until(txn, collection, last[0] if last else 0)
             return number
 
         forgotten += run(engine, forget)
@@ -381,16 +448,7 @@ def forget_removed_collections(engine: Engine, *, before: int) -> int:
         ]
     forgotten = 0
     for collection in old:
-
-        def forget(txn: Transaction, collection: CollectionId = collection) -> int:
-            # It may have been restored in the meantime.
-            sql = f"SELECT 1 FROM collection WHERE id = ? AND removed <> 0{txn.for_update}"
-            if txn.row(sql, (collection,)) is None:
-                return 0
-            delete_rows(txn, collection)
-            return 1
-
-        forgotten += run(engine, forget)
+        forgotten += run(engine, lambda txn, each=collection: delete_removed(txn, each))  # type: ignore[misc]
     return forgotten
 
 

@@ -114,6 +114,9 @@ def replace_object(
     modseq = next_modseq(txn, collection, now=now, grown=grown, kept=kept)
     if existing and keep:
         keep_version(txn, collection, name, modseq=modseq, how=How.REPLACED, now=now, by=by)
+    if existing and existing.uid != facts.uid:
+        # What people have of their own is in the object, not under the name.
+        txn.later("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (collection, name))
     created = existing.created if existing else now
     _write(
         txn,

@@ -8,13 +8,14 @@ are, too.  So a transfer that was interrupted goes on where it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from tagwerk.errors import Conflict, NotFound
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.collections import new_epoch
 from tagwerk.store.engine import Engine, Row, Transaction, run
-from tagwerk.store.history import forget_places, keep_all, recount
+from tagwerk.store.history import forget_places, keep_all, places_of, put_place, recount
 from tagwerk.store.schema import UNFINISHED, meta, set_meta
 from tagwerk.store.tables import Table, read_rows, table, tables
 
@@ -168,11 +169,13 @@ def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = l
 
 def restore_user(
     backup: Transaction, txn: Transaction, name: str, *, now: int, collection: str = ""
-) -> list[str]:
-    """Put what a user has in a backup in the place of the same collections; the names of these.
+) -> Restored:
+    """Put what a user has in a backup in the place of the same collections.
 
     Only `collection` if it is named.  Everything else stays: what the user has made since,
-    the password, and who sees what; what was in them until `now` becomes their history.  A user or a collection that is gone is made again.
+    the password, and who sees what; what was in them until `now` becomes their history.  A user
+    or a collection that is gone is made again, a user with their trash.  What somebody else
+    owns by now stays theirs.
 
     Raises:
         NotFound: the backup has no such user or collection.
@@ -182,10 +185,10 @@ def restore_user(
     if found is None:
         raise NotFound(f"The backup has no user {name!r}.")
     owner = found[0]
-    _restore_principal(backup, txn, owner, name)
+    made_again = _restore_principal(backup, txn, owner, name)
     here = txn.row("SELECT id FROM principal WHERE name = ?", (name,))
     assert here is not None
-    restored = []
+    restored, left = [], []
     bindings = list(
         read_rows(
             backup,
@@ -198,21 +201,59 @@ def restore_user(
     for binding in bindings:
         shown = binding[table("binding").place("name")]
         if collection in ("", shown):
+            heir = txn.row(
+                "SELECT p.name FROM collection c JOIN principal p ON p.id = c.owner_id"
+                " WHERE c.id = ? AND c.owner_id <> ?",
+                (binding[table("binding").place("collection_id")], here[0]),
+            )
+            if heir is not None:
+                left.append((shown, str(heir[0])))
+                continue
             _restore_collection(backup, txn, binding, owner=here[0], instant=now)
             restored.append(shown)
-    if collection and not restored:
+    if collection and not restored and not left:
         raise NotFound(f"In the backup {name} has no collection {collection!r}.")
-    return restored
+    if made_again and not collection:
+        _restore_trash(backup, txn, owner)
+    return Restored(restored, left)
 
 
-def _restore_principal(backup: Transaction, txn: Transaction, owner: int, name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The names of the collections that were restored, and of those that were not, with who owns them now."""
+
+    collections: list[str]
+    left: list[tuple[str, str]]
+
+
+def _restore_trash(backup: Transaction, txn: Transaction, owner: int) -> None:
+    """What somebody had in the trash, who was gone."""
+    collections = table("collection")
+    for row in list(read_rows(backup, collections, " WHERE owner_id = ? AND removed <> 0", (owner,))):
+        if txn.row("SELECT 1 FROM collection WHERE id = ?", (row[0],)):
+            continue
+        txn.many(collections.insert, [row])
+        for each in tables():
+            if not each.in_collection:
+                continue
+            where = " WHERE collection_id = ?"
+            if each.name == "removed_binding":
+                # Of the others some may be gone as well.
+                where += f" AND principal_id = {owner:d}"
+            for batch in batches(read_rows(backup, each, where, (row[0],))):
+                txn.many(each.insert, batch)
+
+
+def _restore_principal(backup: Transaction, txn: Transaction, owner: int, name: str) -> bool:
+    """Whether there was nobody of that name."""
     if txn.row("SELECT 1 FROM principal WHERE name = ?", (name,)):
-        return
+        return False
     txn.many(
         table("principal").insert, list(read_rows(backup, table("principal"), " WHERE id = ?", (owner,)))
     )
     for each in (table("credential"), table("principal_property")):
         txn.many(each.insert, list(read_rows(backup, each, " WHERE principal_id = ?", (owner,))))
+    return True
 
 
 def _restore_collection(
@@ -221,16 +262,17 @@ def _restore_collection(
     """One collection with its objects and properties, under its own id, in its owner's home."""
     columns, collections = table("binding"), table("collection")
     place = binding[columns.place("collection_id")]
-    now = txn.row("SELECT modseq FROM collection WHERE id = ?" + txn.for_update, (place,))
+    now = txn.row("SELECT modseq, known_from FROM collection WHERE id = ?" + txn.for_update, (place,))
     (row,) = read_rows(backup, collections, " WHERE id = ?", (place,))
-    row = _replaced(collections, _begun_anew(row, now[0] if now else 0), owner_id=owner)
-    txn.many(collections.insert, [row])
     kept = {"share", "removed_binding"}
+    number, known = 0, instant
     if now is not None:
         # What is replaced is not lost: it is what the objects were before.
-        modseq = row[collections.place("modseq")]
-        keep_all(txn, CollectionId(place), modseq=Modseq(modseq), now=instant)
+        number, known = now
+        number += keep_all(txn, CollectionId(place), modseq=Modseq(number), now=instant)
         kept.add("version")
+    row = _replaced(collections, _begun_anew(row, number), owner_id=owner, known_from=known)
+    txn.many(collections.insert, [row])
     for each in tables():
         # Who sees it is not what is restored, and what was before is known better here.
         if each.in_collection and each.name not in kept:
@@ -246,6 +288,11 @@ def _restore_collection(
     if seen is None:
         name = _free_name(txn, owner, str(binding[columns.place("name")]))
         txn.many(columns.insert, [_replaced(columns, binding, principal_id=owner, name=name)])
+    for sharee in places_of(txn, CollectionId(place)):
+        # It was in the trash; those who had it from its owner have it again.
+        if sharee.principal != owner:
+            name = _free_name(txn, sharee.principal, sharee.name) if sharee.name else ""
+            put_place(txn, CollectionId(place), sharee, name=name)
     forget_places(txn, CollectionId(place))
     recount(txn, CollectionId(place))
     told(txn, [place])

@@ -32,9 +32,14 @@ CREATE TABLE removed_binding (
     PRIMARY KEY (collection_id, principal_id)
 );
 
--- When it was deleted, 0 for one that is there, and by whom; kept: the bytes of earlier versions.
+-- When it was deleted, 0 for one that is there, and by whom; kept: the bytes of earlier versions;
+-- known_from: since when (seconds since 1970) it is known what it held at any time, 0 for always.
 ALTER TABLE collection ADD COLUMN removed BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE collection ADD COLUMN removed_by BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE collection ADD COLUMN kept BIGINT NOT NULL DEFAULT 0;
+
+ALTER TABLE collection ADD COLUMN known_from BIGINT NOT NULL DEFAULT 0;
+
+UPDATE collection SET known_from = modified + 1;
