@@ -20,6 +20,7 @@ from tagwerk.sharing.shares import By
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import objects, put_object
+from tagwerk.store.personal import put_own
 from tagwerk.store.principals import principal_by_name
 from tagwerk.store.sync import changes_since
 
@@ -116,12 +117,15 @@ def test_a_gift_that_cannot_be_given_removes_nothing(tagwerk, engine, gift):
 
 def test_an_export_has_everything_and_no_secret(tagwerk, engine, tmp_path, data):
     log = tmp_path / "log"
-    log.write_text('{"user": "anna", "route": "/"}\n{"user": "ben"}\n2026 info x: user=anna status=207\n')
+    log.write_text(
+        '{"user": "anna", "route": "/"}\n{"user": "ben"}\n2026 info x: user=anna status=207\n'
+        "2026 info tagwerk.audit: ben: share ben/x anna (read)\n2026 info tagwerk.audit: ben: share ben/x annabel\n"
+    )
     path = tmp_path / "anna.zip"
 
     done = tagwerk("user", "export", "anna", path, "--log", log)
 
-    assert done.out == f"{path}: 12 files about anna\n"
+    assert done.out == f"{path}: 13 files about anna\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with zipfile.ZipFile(path) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
@@ -130,10 +134,67 @@ def test_an_export_has_everything_and_no_secret(tagwerk, engine, tmp_path, data)
     )
     assert b"UID:a" in found["collections/calendar.ics"]
     assert json.loads(found["person.json"])["addresses"] == ["anna@example.org"]
-    assert json.loads(found["shares.json"])["own"][0] == {"collection": "calendar", "seen_by": ["ben"]}
+    own = json.loads(found["shares.json"])["own"][0]
+    assert (own["collection"], own["seen_by"], own["links"]) == ("calendar", ["ben"], [])
+    assert [(each["with"], each["level"]) for each in own["shares"]] == [("ben", "write")]
+    assert [each["action"] for each in json.loads(found["audit.json"])] == ["share", "accept"]
     assert {each["label"] for each in json.loads(found["devices.json"])["credentials"]} == {"", "Phone"}
-    assert found["log.txt"].count(b"\n") == 2
+    assert found["log.txt"].count(b"\n") == 3
     assert not any(b"$argon2" in content or b"sha256:" in content for content in found.values())
+
+
+def test_an_export_has_all_that_others_may_and_what_is_ones_own_in_theirs(tagwerk, engine, tmp_path):
+    for words in (
+        ("share", "add", "anna/calendar", "everybody", "--level", "read"),
+        ("share", "link", "anna/calendar", "--label", "web"),
+        ("delegate", "add", "anna", "ben", "--level", "read"),
+        ("user", "invitations", "ben", "ask"),
+        ("share", "add", "anna/tasks", "ben", "--level", "read"),
+        ("collection", "remove", "anna", "contacts"),
+    ):
+        assert tagwerk(*words).code == 0, words
+    with engine.write() as txn:
+        ben, place = principal_by_name(txn, "ben"), find_binding(txn, "anna", "calendar").collection.id
+        put_own(txn, ben.id, place, "a.ics", data='{"alarms": "mine"}')
+
+    for name in ("anna", "ben"):
+        assert tagwerk("user", "export", name, tmp_path / f"{name}.zip").code == 0
+
+    with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
+        shares = json.loads(archive.read("shares.json"))
+        assert any(name.startswith("trash/contacts-") for name in archive.namelist())
+        assert b"own.json" in archive.read("README.txt")
+    calendar = next(each for each in shares["own"] if each["collection"] == "calendar")
+    assert {(each["with"], each["level"]) for each in calendar["shares"]} == {
+        ("ben", "write"),
+        ("everybody", "read"),
+    }
+    assert [(each["label"], "password_hash" in each) for each in calendar["links"]] == [("web", False)]
+    assert shares["delegates"] == [{"name": "ben", "access": "read"}]
+    with zipfile.ZipFile(tmp_path / "ben.zip") as archive:
+        shares = json.loads(archive.read("shares.json"))
+        (mine,) = json.loads(archive.read("own.json"))
+    assert shares["acts_for"] == [{"name": "anna", "access": "read"}]
+    assert shares["invitations"] == [{"owner": "anna", "status": "pending"}]
+    assert (mine["owner"], mine["object"], mine["data"]) == ("anna", "a.ics", '{"alarms": "mine"}')
+
+
+def test_what_goes_includes_what_is_in_the_trash(tagwerk, engine):
+    assert tagwerk("collection", "remove", "ben", "calendar").code == 0
+
+    gone = tagwerk("user", "remove", "ben", "--yes")
+
+    assert "Deleted collections, which are in the trash: calendar" in gone.err
+    assert "of deleted things and earlier versions" in gone.err
+
+
+def test_one_thing_cannot_be_given_twice(tagwerk, engine):
+    done = tagwerk(
+        "user", "remove", "anna", "--yes", "--give", "calendar", "ben", "--give", "calendar", "ben"
+    )
+
+    assert done.code == 1
+    assert names(engine, "anna", "calendar") == ["a.ics"]
 
 
 def test_removing_exports_first(tagwerk, engine, tmp_path):
@@ -145,6 +206,7 @@ def test_removing_exports_first(tagwerk, engine, tmp_path):
     assert zipfile.ZipFile(path).testzip() is None
     failed = tagwerk("user", "remove", "ben", "--yes", "--export", tmp_path / "missing" / "ben.zip")
     assert failed.code == 1
+    assert "There is no folder" in failed.err
     assert names(engine, "ben", "calendar") == ["b.ics"]
 
 

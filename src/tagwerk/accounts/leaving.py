@@ -14,6 +14,7 @@ from tagwerk.store.collections import bindings_of, collections_of, find_binding_
 from tagwerk.store.credentials import app_passwords_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.erasure import forget_account, forget_jobs, objects_that_name
+from tagwerk.store.history import kept_bytes, removed_collections
 from tagwerk.store.ownership import give_collection, sharees_of
 from tagwerk.store.principals import groups_of, remove_principal, used_bytes
 
@@ -27,6 +28,10 @@ class Belongings:
     app_passwords: tuple[str, ...]
     groups: tuple[str, ...]
     bytes: int
+    trash: tuple[str, ...] = ()
+    """The names of their collections in the trash."""
+    kept: int = 0
+    """The bytes of these, of deleted objects, and of earlier versions."""
 
     @property
     def shared(self) -> tuple[tuple[Binding, tuple[str, ...]], ...]:
@@ -44,6 +49,8 @@ def belongings(txn: Transaction, principal: Principal) -> Belongings:
         tuple(credential.label for credential in app_passwords_of(txn, principal.id)),
         tuple(group.name for group in groups_of(txn, principal.id)),
         used_bytes(txn, principal.id),
+        tuple(removed.name for removed in removed_collections(txn, principal.id)),
+        kept_bytes(txn, principal.id),
     )
 
 

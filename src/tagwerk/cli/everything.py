@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -14,17 +15,24 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
-from tagwerk.accounts.leaving import belongings
+from tagwerk.accounts.leaving import Belongings, belongings
 from tagwerk.cli.collection import DISPLAY_NAME
+from tagwerk.errors import ConfigurationError
 from tagwerk.ical import export as calendars
-from tagwerk.model import NO_BINDING, Binding, Kind, Principal
-from tagwerk.store.collections import bindings_of
+from tagwerk.model import NO_BINDING, Binding, CollectionId, Kind, Principal, PrincipalId
+from tagwerk.sharing.shares import EVERYBODY_NAME
+from tagwerk.store.audit import entries_about
+from tagwerk.store.collections import bindings_of, find_collection
 from tagwerk.store.credentials import credentials_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.history import RemovedCollection, content_of, latest, removed_collections
+from tagwerk.store.links import links_of
 from tagwerk.store.objects import objects
+from tagwerk.store.personal import everything_own
+from tagwerk.store.principals import delegates_of, delegators_of, principal_by_id
 from tagwerk.store.properties import collection_properties, principal_properties
 from tagwerk.store.second_factors import totp_of
+from tagwerk.store.shares import invitations_of, shares_of
 from tagwerk.vcard import export as cards
 
 README = """\
@@ -32,11 +40,13 @@ Everything that this Tagwerk server knows about {name}, written on {day}.
 
 person.json        name, addresses, groups, and what clients remember about the account
 devices.json       the password and the app passwords, without their secrets: when, from where and by what last used
-shares.json        whose collections {name} sees, and who sees those of {name}
+shares.json        whose collections {name} sees, and who sees those of {name}: shares, links, invitations, delegates
+audit.json         who shared what with whom, as far as it is about {name}
+own.json           alarms and transparency of {name}'s own in events of others
 collections/       each collection as one file that every program reads, and its properties
 objects/           the same once more, every object as it was stored, byte for byte
 history/           earlier versions of the objects, and what was deleted, with versions.json that says what is what
-trash/             collections that were deleted, as above
+trash/             collections that were deleted, each with its history
 log.txt            the lines of the log files that were given which name {name}
 """
 
@@ -46,6 +56,8 @@ def export_user(
 ) -> int:
     """Write the archive, complete or not at all and for its owner alone; the number of files in it."""
     path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"There is no folder {path.parent} to write {path.name} into.")
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
     try:
         with open(handle, "wb") as file:
@@ -81,22 +93,18 @@ def files(
         ),
     )
     yield "devices.json", _json(_devices(txn, principal))
-    yield (
-        "shares.json",
-        _json(
-            {
-                "own": [{"collection": each.name, "seen_by": sharees} for each, sharees in has.own],
-                "shared_with_them": [
-                    {"name": each.name, "access": each.access.value} for each in has.shared_with_them
-                ],
-            }
-        ),
-    )
+    yield "shares.json", _json(_shares(txn, principal, has))
+    done = [asdict(entry) for entry in entries_about(txn, principal.name)]
+    yield "audit.json", _json(done)
+    own = _own(txn, principal, has)
+    if own:
+        yield "own.json", _json(own)
     for binding in bindings_of(txn, principal.id):
         # What others own is theirs to take along.
         if binding.collection.owner == principal.id:
             yield from _collection(txn, binding)
-            yield from _history(txn, binding)
+            folder = f"history/{quote(binding.name, safe='@ ')}"
+            yield from _history(txn, binding.collection.id, folder)
     for removed in removed_collections(txn, principal.id):
         yield from _trashed(txn, removed)
     lines = list(log_lines(logs, principal.name))
@@ -106,6 +114,7 @@ def files(
 
 def log_lines(logs: Iterable[Path], name: str) -> Iterator[bytes]:
     """The lines of log files that name somebody, in either format of [logging]."""
+    about = re.compile(rb"(?<![\w.@-])" + re.escape(name.encode()) + rb"(?![\w.@-])")
     marks = (
         f'"user": {json.dumps(name, ensure_ascii=False)}'.encode(),
         f" user={name} ".encode(),
@@ -113,7 +122,11 @@ def log_lines(logs: Iterable[Path], name: str) -> Iterator[bytes]:
     )
     for log in logs:
         with log.open("rb") as file:
-            yield from (line for line in file if any(mark in line for mark in marks))
+            yield from (
+                line
+                for line in file
+                if any(mark in line for mark in marks) or (b"tagwerk.audit" in line and about.search(line))
+            )
 
 
 def _devices(txn: Transaction, principal: Principal) -> dict[str, object]:
@@ -141,12 +154,85 @@ def _collection(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes
         yield f"objects/{name}/{quote(each, safe='@ ')}", content
 
 
-def _history(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes]]:
+def _shares(txn: Transaction, principal: Principal, has: Belongings) -> dict[str, object]:
+    """Who sees what, in both directions."""
+    shared = {each.collection.id: each for each in has.shared_with_them}
+    asked = [each for each in invitations_of(txn, principal.id) if each.collection not in shared]
+    return {
+        "own": [
+            {
+                "collection": each.name,
+                "seen_by": sharees,
+                "shares": [
+                    {
+                        "with": share.name or EVERYBODY_NAME,
+                        "level": share.access.value,
+                        "status": share.status.value,
+                        "summary": share.summary,
+                        "since": share.created,
+                    }
+                    for share in shares_of(txn, each.collection.id)
+                ],
+                "links": [
+                    {key: value for key, value in asdict(link).items() if key not in _NOT_OF_LINKS}
+                    for link in links_of(txn, each.collection.id)
+                ],
+            }
+            for each, sharees in has.own
+        ],
+        "shared_with_them": [
+            {
+                "name": each.name,
+                "access": each.access.value,
+                "owner": _name(txn, each.collection.owner),
+                "properties": collection_properties(txn, each.collection.id, each.id, only=True),
+            }
+            for each in has.shared_with_them
+        ],
+        "invitations": [
+            {"owner": _owner(txn, each.collection), "status": each.status.value} for each in asked
+        ],
+        "delegates": [
+            {"name": other.name, "access": access.value} for other, access in delegates_of(txn, principal.id)
+        ],
+        "acts_for": [
+            {"name": other.name, "access": access.value} for other, access in delegators_of(txn, principal.id)
+        ],
+    }
+
+
+_NOT_OF_LINKS = ("id", "collection", "password_hash")
+
+
+def _name(txn: Transaction, principal: PrincipalId) -> str:
+    found = principal_by_id(txn, principal)
+    return found.name if found else ""
+
+
+def _owner(txn: Transaction, collection: CollectionId) -> str:
+    found = find_collection(txn, collection)
+    return _name(txn, found.owner) if found else ""
+
+
+def _own(txn: Transaction, principal: Principal, has: Belongings) -> list[dict[str, str]]:
+    """What somebody has of their own in what others own."""
+    names = {each.collection.id: each.name for each in has.shared_with_them}
+    return [
+        {
+            "collection": names.get(collection, ""),
+            "owner": _owner(txn, collection),
+            "object": name,
+            "data": data,
+        }
+        for collection, name, data in everything_own(txn, principal.id)
+    ]
+
+
+def _history(txn: Transaction, collection: CollectionId, folder: str) -> Iterator[tuple[str, bytes]]:
     """What the objects of a collection were before, and what was deleted from it."""
-    found = latest(txn, binding.collection.id)
+    found = latest(txn, collection)
     if not found:
         return
-    folder = f"history/{quote(binding.name, safe='@ ')}"
     described = []
     for version in found:
         file = f"{version.modseq}-{quote(version.name, safe='@ ')}"
@@ -166,10 +252,11 @@ def _history(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes]]:
 
 def _trashed(txn: Transaction, removed: RemovedCollection) -> Iterator[tuple[str, bytes]]:
     """A collection that was deleted, as objects and properties."""
-    folder = f"trash/{quote(removed.name, safe='@ ')}-{removed.removed}"
+    folder = f"trash/{quote(removed.name, safe='@ ')}-{removed.id % 2**31:x}"
     yield f"{folder}/properties.json", _json(collection_properties(txn, removed.id, NO_BINDING))
     for each in objects(txn, removed.id, content=True):
         yield f"{folder}/{quote(each.name, safe='@ ')}", each.content or b""
+    yield from _history(txn, removed.id, f"{folder}.history")
 
 
 def _json(value: object) -> bytes:

@@ -127,6 +127,8 @@ def _prepare(
     engine: Engine, name: str, *, yes: bool, export_to: Path | None, gifts: tuple[tuple[str, str], ...]
 ) -> tuple[Principal, dict[str, Principal]]:
     """Say what goes with a user, ask, and write it down; the user, and who gets what."""
+    if len({collection for collection, _ in gifts}) < len(gifts):
+        raise Refused("A collection can be given to one person only; --give names one twice.")
     with engine.read() as txn:
         principal = person_called(txn, name)
         heirs = {collection: person_called(txn, to) for collection, to in gifts}
@@ -162,4 +164,8 @@ def _farewell(has: Belongings, gifts: dict[str, str]) -> Iterator[str]:
         yield f"App passwords: {', '.join(has.app_passwords)}"
     if has.groups:
         yield f"Memberships: {', '.join(has.groups)}"
-    yield f"{has.bytes:,} bytes in all"
+    if has.trash:
+        yield f"Deleted collections, which are in the trash: {', '.join(has.trash)}"
+    yield f"{has.bytes:,} bytes in all" + (
+        f", and {has.kept:,} of deleted things and earlier versions" if has.kept else ""
+    )

@@ -63,6 +63,15 @@ def entries(txn: Transaction, *, owner: str = "", collection: str = "", most: in
     return (Entry(*row) for row in rows)
 
 
+def entries_about(txn: Transaction, name: str) -> Iterator[Entry]:
+    """What somebody did, and what was done to theirs or for them, oldest first."""
+    rows = txn.rows(
+        f"SELECT {_COLUMNS} FROM audit WHERE owner = ? OR actor = ? OR grantee = ? ORDER BY at, id",
+        (name, name, name),
+    )
+    return (Entry(*row) for row in rows)
+
+
 def forget_entries(txn: Transaction, *, before: int) -> int:
     """Forget what was done before an instant; the number of entries."""
     return txn.execute("DELETE FROM audit WHERE at < ?", (before,))

@@ -50,6 +50,16 @@ def own_data(
     return found
 
 
+def everything_own(txn: Transaction, viewer: PrincipalId) -> list[tuple[CollectionId, str, str]]:
+    """Collection, object name and data of all that `viewer` has of their own in objects of others."""
+    rows = txn.rows(
+        "SELECT collection_id, object_name, data FROM personal WHERE principal_id = ? AND tag <> ''"
+        " ORDER BY collection_id, object_name",
+        (viewer,),
+    )
+    return [(CollectionId(row[0]), row[1], row[2]) for row in rows]
+
+
 def put_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId, name: str, *, data: str) -> bool:
     """Write what `viewer` has of their own in an object, "" for nothing; whether that is a change.
 
