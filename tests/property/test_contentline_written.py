@@ -31,7 +31,8 @@ def test_a_written_line_is_read_again(name, param, value, text):
     assert max(len(physical.encode()) for physical in stream.split("\r\n")) <= 75
 
 
-@given(texts, texts)
+# icalendar takes a backslash in a parameter for an escape, which RFC 5545 3.1 does not know there.
+@given(texts.filter(lambda value: "\\" not in value), texts)
 def test_other_libraries_read_what_is_written(value, text):
     stream = written(f"SUMMARY;X-PARAM={param_value(value)}", escape(text))
 
