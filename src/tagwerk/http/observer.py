@@ -1,7 +1,7 @@
 """What happens to every request besides its answer: an id, a line in the log, numbers; and who may see them.
 
 A line never holds the name of an object, a query string, a password or anything of a
-body.  Paths are shown up to the collection.
+body.  Paths are shown up to the collection, and public links, which open it, not at all.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tagwerk.http.metrics import CONTENT_TYPE, Metrics
 from tagwerk.http.proxies import PEER, Proxies
 from tagwerk.model import Login
 from tagwerk.settings import Settings
+from tagwerk.sharing.links import PATH
 from tagwerk.store import Engine
 from tagwerk.store.observed import Queries
 from tagwerk.store.schema import DOCTOR, meta
@@ -275,14 +276,20 @@ class Observer:
 
 
 def route(path: str, base: str) -> str:
-    """A path as the log shows it: the user, the collection, and a star for an object."""
+    """A path as the log shows it: the user, the collection, and a star for an object.
+
+    Whoever knows the URL of a public link may read, so what stands behind ``/public/`` is a
+    star, too, wherever a wrong `base_path` moves it.
+    """
     if base and path.startswith(base + "/"):
         path = path[len(base) :]
     if path.startswith(("/-/", "/.well-known/")):
         return path[:100]
     parts = [part for part in path.split("/") if part]
-    shown = [re.sub(r"[^\w@.+-]", "_", part)[:64] for part in parts[:2]]
-    return "/" + "/".join([*shown, *(["*"] if len(parts) > 2 else [])])
+    open_to_all = next((place for place, part in enumerate(parts) if part.lower() == PATH), len(parts))
+    told = min(2, open_to_all + 1)
+    shown = [re.sub(r"[^\w@.+-]", "_", part)[:64] for part in parts[:told]]
+    return "/" + "/".join([*shown, *(["*"] if len(parts) > told else [])])
 
 
 def client_of(agent: str) -> str:
