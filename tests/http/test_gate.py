@@ -76,6 +76,18 @@ def test_behind_a_proxy_the_address_of_the_client_counts(start):
     assert app("PROPFIND", "/", user="anna", address=PROXY, X_Forwarded_For="198.51.100.7").status == 207
 
 
+def test_a_household_is_not_locked_out_by_one_who_guesses_other_names(start):
+    app = start("[auth]\ncache_seconds = 0\n")
+    assert app("PROPFIND", "/", user="anna", address=EVIL).status == 207
+
+    for n in range(52):
+        last = app("PROPFIND", "/", user=f"user{n}", password="guess", address=EVIL)
+    app.frame.gate._authenticator._throttle.close()
+
+    assert last.status == 429
+    assert app("PROPFIND", "/", user="anna", address=EVIL).status == 207
+
+
 def test_who_is_no_proxy_cannot_choose_an_address(start):
     app = start("[auth]\nthrottle_failures = 2\n")
 
