@@ -29,22 +29,53 @@ _USER_HEADERS = {"http_x_remote_user": b"x-remote-user", "http_remote_user": b"r
 _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
+class Trusted:
+    """The addresses and networks of the proxies, as [server] trusted_proxies has them."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._unix = "unix" in networks
+        self._networks = tuple(ipaddress.ip_network(network) for network in networks if network != "unix")
+        # One process sees few peers, and few chains of proxies.
+        self.includes = lru_cache(4096)(self._look_up)
+
+    def client(self, forwarded: str) -> str:
+        """The last address in X-Forwarded-For that is no proxy of ours, or "".
+
+        What stands before it anybody can have written.
+        """
+        address = ""
+        for hop in reversed(forwarded.split(",")):
+            found = _address(hop)
+            if not found:
+                break
+            address = found
+            if not self.includes(address):
+                break
+        return address
+
+    def _look_up(self, address: str) -> bool:
+        if not address:
+            return self._unix
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self._networks)
+
+
 class Proxies:
     """What the settings say about proxies, applied to requests."""
 
     def __init__(self, settings: Settings) -> None:
-        trusted = settings.server.trusted_proxies
-        self._unix = "unix" in trusted
-        self._networks = tuple(ipaddress.ip_network(network) for network in trusted if network != "unix")
+        self._trusted = Trusted(settings.server.trusted_proxies)
         self._user_header = _USER_HEADERS.get(settings.auth.type, b"")
         self._certificate_header = settings.auth.certificate_header.lower().encode("latin-1", "replace")
-        # One process sees few peers, and few chains of proxies.
-        self._is_trusted = lru_cache(4096)(self._look_up)
 
     def read(self, scope: Scope) -> None:
         """Put into the scope who asked (``client``), how (``scheme``) and for which host; remove what is not so."""
         peer = scope.get("client")
-        trusted = self._is_trusted(peer[0] if peer else "")
+        trusted = self._trusted.includes(peer[0] if peer else "")
         removed = {*_FORWARDED, b"x-remote-user", b"remote-user", b"x-script-name"}
         if self._certificate_header:
             removed.add(self._certificate_header)
@@ -63,7 +94,7 @@ class Proxies:
         if not trusted:
             return
         if b"x-forwarded-for" in said:
-            client = self._client(said[b"x-forwarded-for"].decode("latin-1").split(","))
+            client = self._trusted.client(said[b"x-forwarded-for"].decode("latin-1"))
             scope["client"] = (client, 0) if client else peer
         if b"x-forwarded-proto" in said:
             scheme = _last(said[b"x-forwarded-proto"]).lower()
@@ -80,28 +111,6 @@ class Proxies:
                 scope[REMOTE_USER] = said[self._user_header].decode("latin-1")
         if self._certificate_header and self._certificate_header in said:
             scope[CERTIFICATE] = said[self._certificate_header]
-
-    def _client(self, hops: Sequence[str]) -> str:
-        """The last address of the list that is no proxy of ours: what stands before it anybody can have written."""
-        address = ""
-        for hop in reversed(hops):
-            found = _address(hop)
-            if not found:
-                break
-            address = found
-            if not self._is_trusted(address):
-                break
-        return address
-
-    def _look_up(self, address: str) -> bool:
-        if not address:
-            return self._unix
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(parsed, "ipv4_mapped", None)
-        return any((mapped or parsed) in network for network in self._networks)
 
 
 def _last(value: bytes) -> str:
