@@ -74,7 +74,7 @@ def failures(caplog) -> list:
 
 @pytest.fixture
 def log(tmp_path, caplog):
-    """Lines of the program itself: four wrong passwords from two addresses, and one who writes what looks so."""
+    """Lines of the program itself: five wrong passwords from two addresses, and one who writes what looks so."""
     from tagwerk.accounts.login import Authenticator
     from tagwerk.accounts.passwords import Cost, hash_password
     from tagwerk.accounts.users import add_user
@@ -88,6 +88,9 @@ def log(tmp_path, caplog):
     for number in range(3):
         authenticator.authenticate("anna", f"guess{number}", address="203.0.113.66")
     authenticator.authenticate("nobody", "guess", address="2001:db8::66")
+    authenticator.verifies(
+        hash_password("secret", cheap), "the public link 1f", "guess", address="203.0.113.66"
+    )
     engine.close()
     records = failures(caplog)
     forged = logging.LogRecord("tagwerk.access", logging.WARNING, "", 0, "", (), None)
@@ -112,7 +115,7 @@ def test_fail2ban_finds_every_wrong_password_and_nothing_else(log, formatter):
         [regex, "-v", log(formatter), CONFIG / "fail2ban-filter.conf"], capture_output=True, text=True
     )
 
-    assert "5 lines, 0 ignored, 4 matched, 1 missed" in done.stdout, done.stdout + done.stderr
+    assert "6 lines, 0 ignored, 5 matched, 1 missed" in done.stdout, done.stdout + done.stderr
     assert "203.0.113.66" in done.stdout
     assert "2001:db8::66" in done.stdout
     assert re.search(r"198\.51\.100\.7  ", done.stdout) is None
