@@ -14,7 +14,7 @@ from tagwerk.cli.check import examine
 from tagwerk.cli.invocation import Invocation, common_options, make_private_folder, now, pass_invocation
 from tagwerk.cli.table import counted
 from tagwerk.cli.upkeep import DAY, forget_what_was
-from tagwerk.errors import Refused
+from tagwerk.errors import Refused, TagwerkError
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.backup import write_backup
@@ -50,7 +50,7 @@ def maintenance(invocation: Invocation, no_backup: bool, no_check: bool) -> None
                 continue
             try:
                 click.echo(f"{name}: {step()}")
-            except (Refused, OSError) as error:
+            except (TagwerkError, OSError) as error:
                 failed.append(name)
                 click.echo(f"{name}: {error}", err=True)
     if failed:
