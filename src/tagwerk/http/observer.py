@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tagwerk.errors import TagwerkError
 from tagwerk.http.current import current_request
 from tagwerk.http.metrics import CONTENT_TYPE, Metrics
-from tagwerk.http.proxies import PEER, Proxies
+from tagwerk.http.proxies import NO_PEER, PEER, REMOTE_USER, Peer, Proxies
 from tagwerk.model import Login
 from tagwerk.settings import Settings
 from tagwerk.sharing.links import PATH
@@ -165,12 +165,17 @@ class Observer:
         given = sha256(headers.get(b"x-tagwerk-doctor", b"")).hexdigest()
         if not expected or not hmac.compare_digest(expected, given):
             return await _nothing()
-        peer, forwarded, trusted = scope.get(PEER, ("", [], False))
+        peer: Peer = scope.get(PEER, NO_PEER)
         seen = {
             "client": (scope.get("client") or ("unix", 0))[0],
-            "peer": peer,
-            "forwarded": forwarded,
-            "trusted": trusted,
+            "peer": peer.address,
+            "peer_port": peer.port,
+            "forwarded": peer.forwarded,
+            "forwarded_for": peer.forwarded_for,
+            "trusted": peer.trusted,
+            # What the proxy puts there itself is nobody else's business.
+            "authorization": sha256(headers.get(b"authorization", b"")).hexdigest(),
+            "user": scope.get(REMOTE_USER, ""),
             "scheme": scope["scheme"],
             "host": headers.get(b"host", b"").decode("latin-1"),
             "method": scope["method"],
@@ -306,8 +311,8 @@ def report_in(body: bytes) -> str:
 
 def _request_id(scope: Scope) -> str:
     """The id that a proxy gave, or a new one."""
-    _, _, trusted = scope.get(PEER, ("", [], False))
-    for name, value in scope["headers"] if trusted else ():
+    peer: Peer = scope.get(PEER, NO_PEER)
+    for name, value in scope["headers"] if peer.trusted else ():
         if name == b"x-request-id" and _ID.fullmatch(value.decode("latin-1")):
             return str(value.decode())
     return secrets.token_hex(8)

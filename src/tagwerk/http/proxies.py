@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from starlette.types import Scope
@@ -19,7 +20,7 @@ CERTIFICATE = "tagwerk.certificate"
 """In the scope: the certificate with which the client or the proxy's client proved itself, DER or PEM."""
 
 PEER = "tagwerk.peer"
-"""In the scope: the address that the connection came from, which of the headers it sent, whether it is believed."""
+"""In the scope: the `Peer`."""
 
 REMOTE_USER = "tagwerk.remote_user"
 """In the scope: whom the proxy says that it let in."""
@@ -27,6 +28,20 @@ REMOTE_USER = "tagwerk.remote_user"
 _FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 _USER_HEADERS = {"http_x_remote_user": b"x-remote-user", "http_remote_user": b"remote-user"}
 _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where the connection came from, what it said of the client in which headers, and whether it is believed."""
+
+    address: str
+    port: int
+    forwarded: tuple[str, ...]
+    forwarded_for: str
+    trusted: bool
+
+
+NO_PEER = Peer("", 0, (), "", trusted=False)
 
 
 class Trusted:
@@ -87,14 +102,16 @@ class Proxies:
                 said[name] = said[name] + b", " + value if name in said else value
             else:
                 kept.append((name, value))
-        scope[PEER] = (peer[0] if peer else "unix", sorted(name.decode() for name in said), trusted)
+        address, port = peer or ("unix", 0)
+        hops = said.get(b"x-forwarded-for", b"").decode("latin-1")
+        scope[PEER] = Peer(address, port, tuple(sorted(name.decode() for name in said)), hops, trusted)
         if not said:
             return
         scope["headers"] = kept
         if not trusted:
             return
         if b"x-forwarded-for" in said:
-            client = self._trusted.client(said[b"x-forwarded-for"].decode("latin-1"))
+            client = self._trusted.client(hops)
             scope["client"] = (client, 0) if client else peer
         if b"x-forwarded-proto" in said:
             scheme = _last(said[b"x-forwarded-proto"]).lower()
