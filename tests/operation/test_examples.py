@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import subprocess
+import tomllib
 
 import pytest
 from installed import ROOT, program
@@ -127,3 +128,12 @@ def test_the_records_are_those_of_rfc_6764():
     for service in ("_caldavs._tcp", "_carddavs._tcp"):
         assert re.search(rf"^{service} +IN +SRV +0 1 443 calendar\.example\.com\.$", text, re.MULTILINE)
         assert re.search(rf'^{service} +IN +TXT +"path=/"$', text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["packaging/build-deb", "Containerfile"])
+def test_packages_bring_what_every_option_needs(name):
+    """There is no pip in the Debian package's environment to add it with."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (brought,) = re.findall(r"(?:\.|/src)\[([a-z,]+)\]'", (ROOT / name).read_text())
+
+    assert set(brought.split(",")) == extras.keys() - {"dev", "test"}
