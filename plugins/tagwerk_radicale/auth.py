@@ -7,27 +7,47 @@ request without credentials, and clients begin with one.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from radicale.auth import AuthContext, BaseAuth
 from radicale.config import Configuration
 
+from tagwerk import options
 from tagwerk.accounts.login import Authenticator
 from tagwerk.accounts.throttle import Limits
 from tagwerk.errors import TooManyAttempts
+from tagwerk.http.proxies import Trusted
 from tagwerk.model import Rights
 from tagwerk.store.engine import again
 from tagwerk_radicale.engines import OPTIONS, database_of
 
-CACHE_SECONDS = 300
+_SHARED = {
+    ("auth", "cache_seconds"),
+    ("auth", "app_passwords_only"),
+    ("auth", "throttle_failures"),
+    ("auth", "throttle_address_failures"),
+    ("auth", "throttle_seconds"),
+    ("server", "trusted_proxies"),
+}
+"""Options of `tagwerk serve` that the section [auth] of Radicale has with this plugin, in the same words."""
+
+
+def _typed(option: options.Option) -> Callable[[str], Any]:
+    def typed(text: str) -> Any:
+        return options.parse_value(option, str(text), where="Radicale's configuration")
+
+    return typed
+
 
 PLUGIN_CONFIG_SCHEMA: dict[str, Any] = {
     "auth": {
         **OPTIONS,
-        "cache_seconds": {
-            "value": str(CACHE_SECONDS),
-            "help": "how long a verified password is remembered, in seconds",
-            "type": int,
+        **{
+            each.name: {"value": each.default, "help": each.doc, "type": _typed(each)}
+            for each in options.OPTIONS
+            if (each.section, each.name) in _SHARED
         },
     }
 }
@@ -41,17 +61,37 @@ class Auth(BaseAuth):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration.copy(PLUGIN_CONFIG_SCHEMA))
         database = database_of(self.configuration, "auth", "storage")
-        cache_seconds = self.configuration.get("auth", "cache_seconds")
-        self._authenticator = Authenticator(database.engine, cache_seconds=cache_seconds, limits=Limits())
+
+        def option(name: str) -> Any:
+            return self.configuration.get("auth", name)
+
+        self._proxies = Trusted(option("trusted_proxies"))
+        self._here = threading.local()
+        self._authenticator = Authenticator(
+            database.engine,
+            cache_seconds=option("cache_seconds"),
+            limits=Limits(
+                option("throttle_failures"), option("throttle_address_failures"), option("throttle_seconds")
+            ),
+            app_passwords_only=option("app_passwords_only"),
+        )
+
+    def get_external_login(self, environ: Any) -> Any:
+        """Nothing; but only here Radicale shows what a proxy says of the client, just before it asks for the login."""
+        peer = environ.get("REMOTE_ADDR", "")
+        forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
+        client = self._proxies.client(forwarded) if self._proxies.includes(peer) else ""
+        self._here.address = client or peer
+        return super().get_external_login(environ)
 
     def _login_ext(self, login: str, password: str, context: AuthContext) -> str:
         # `Unavailable` is not caught: after a 401 clients ask for the password, or forget the account.
+        address = getattr(self._here, "address", "") or context.remote_addr or ""
         try:
-            address = context.remote_addr or ""
             found = again(lambda: self._authenticator.authenticate(login, password, address=address))
         except TooManyAttempts as error:
             # There is no way to say 429 here, and a 500 would hide what is wrong.
-            _LOGGER.warning("%s (%s)", error, context.remote_addr)
+            _LOGGER.warning("%s (%s)", error, address)
             return ""
         if found is None:
             return ""

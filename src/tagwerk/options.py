@@ -237,8 +237,8 @@ OPTIONS: tuple[Option, ...] = (
         "throttle_address_failures",
         "integer",
         "50",
-        "Wrong passwords for all names together from one address (IPv6: one /64) after which it gets 429; 0 for no"
-        " limit.",
+        "Wrong passwords for all names together from one address (IPv6: one /64) after which it gets 429, but for names"
+        " that have logged in from there; 0 for no limit.",
         maximum=1_000_000,
     ),
     Option(

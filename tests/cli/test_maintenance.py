@@ -52,6 +52,20 @@ def test_what_is_wrong_is_said_and_the_rest_is_done(tagwerk, anna, data):
     assert len(list((data / "backups").iterdir())) == 1
 
 
+@pytest.mark.parametrize("place", ["elsewhere", "file/below"])
+def test_where_no_backup_can_be_made_the_rest_is_done(tagwerk, anna, tmp_path, place):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text(f"[maintenance]\nbackup_folder = {place}\n")
+    (tmp_path / place.partition("/")[0]).write_text("in the way")
+
+    done = tagwerk("maintenance", "--config", config)
+
+    assert done.code == 1
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == ["forget", "check", "compact"]
+    assert "Not everything is in order: backup." in done.err
+    assert done.err.startswith("backup: ")
+
+
 def test_steps_can_be_left_out(tagwerk, anna, data):
     done = tagwerk("maintenance", "--no-backup", "--no-check")
 

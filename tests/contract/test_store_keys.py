@@ -24,6 +24,7 @@ BY_ID = {"principal", "collection", "binding", "credential", "link"}
 THE_SERVERS = {
     "meta": "facts about the database itself, a dozen rows",
     "login_failure": "counted by the address they come from, for names that may belong to nobody",
+    "login_place": "asked for the address that a login comes from",
 }
 """Tables in which nothing is anybody's, and why."""
 

@@ -104,6 +104,26 @@ def test_a_full_disk_below_sqlite(served, tmp_path):
         assert is_well(disk / "data")
 
 
+@pytest.mark.parametrize("room", [0, 8192, 200_000])
+def test_a_full_disk_for_backups_stops_nothing_else_of_maintenance(tmp_path, room):
+    data, config = tmp_path / "data", tmp_path / "tagwerk.ini"
+    tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        config.write_text(f"[maintenance]\nbackup_folder = {disk}/backups\n")
+        (disk / "backups").mkdir(mode=0o700)
+        (disk / "room").write_bytes(b"x" * room)
+        with full(disk):
+            (disk / "room").unlink()
+            done = tagwerk("maintenance", "--config", config, "--data", data, check=False)
+        left = list((disk / "backups").iterdir())
+
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["forget", "check", "compact"]
+    assert "Not everything is in order: backup." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left == []
+
+
 def test_a_file_that_takes_no_changes(served, tmp_path):
     data = tmp_path / "data"
     client = served(data)

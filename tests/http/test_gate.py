@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import re
 import time
 from contextlib import ExitStack
 from urllib.parse import quote
@@ -19,7 +20,10 @@ from asgi import running
 from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.gate import InvalidToken
 from tagwerk.accounts.users import add_user
-from tagwerk.model import Rights
+from tagwerk.model import Access, Rights
+from tagwerk.sharing.links import make_link
+from tagwerk.sharing.shares import By
+from tagwerk.store.collections import find_binding
 from tagwerk.store.principals import add_principal, principal_by_name, set_state
 
 EVIL, PROXY = "203.0.113.66", "127.0.0.1"
@@ -74,6 +78,18 @@ def test_behind_a_proxy_the_address_of_the_client_counts(start):
 
     assert last.status == 429
     assert app("PROPFIND", "/", user="anna", address=PROXY, X_Forwarded_For="198.51.100.7").status == 207
+
+
+def test_a_household_is_not_locked_out_by_one_who_guesses_other_names(start):
+    app = start("[auth]\ncache_seconds = 0\n")
+    assert app("PROPFIND", "/", user="anna", address=EVIL).status == 207
+
+    for n in range(52):
+        last = app("PROPFIND", "/", user=f"user{n}", password="guess", address=EVIL)
+    app.frame.gate._authenticator._throttle.close()
+
+    assert last.status == 429
+    assert app("PROPFIND", "/", user="anna", address=EVIL).status == 207
 
 
 def test_who_is_no_proxy_cannot_choose_an_address(start):
@@ -216,6 +232,68 @@ def test_a_disabled_user_is_refused_however_they_come(start):
     assert me(app, user="anna", password=secret) == 401
     assert me(app, Authorization="Bearer for-anna") == 401
     assert me(app, address=PROXY, X_Client_Cert=quote(pem("anna"))) == 401
+
+
+@pytest.fixture
+def link(password_hash):
+    """Make a public link to anna's calendar; its path."""
+
+    def link(app, **options):
+        with app.engine.write() as txn:
+            binding = find_binding(txn, "anna", "calendar")
+            return make_link(txn, binding, Access.READ, by=By("tests", 1), **options)[1]
+
+    return link
+
+
+def test_the_links_of_a_disabled_user_lead_nowhere_until_they_are_enabled(start, link):
+    app = start()
+    path = link(app)
+    with app.engine.read() as txn:
+        anna = principal_by_name(txn, "anna").id
+
+    found = []
+    for state in ("active", "disabled", "active"):
+        with app.engine.write() as txn:
+            set_state(txn, anna, state)
+        found.append(app("GET", path).status)
+
+    assert found == [200, 404, 200]
+
+
+def test_the_password_of_a_link_is_guessed_no_more_often_than_that_of_a_user(
+    start, link, password_hash, caplog
+):
+    app = start("[auth]\nthrottle_failures = 3\nthrottle_seconds = 600\n")
+    path, other = link(app, password_hash=password_hash), link(app, password_hash=password_hash)
+
+    answers = [app("GET", path, user="x", password=f"guess{n}", address=EVIL) for n in range(4)]
+    repeated = [app("GET", other, user="x", password="old", address=EVIL).status for _ in range(6)]
+
+    assert [each.status for each in answers] == [401, 401, 401, 429]
+    assert 590 < int(answers[3].headers["retry-after"]) <= 600
+    assert repeated == [401] * 6
+    assert app("GET", path, user="x", address=EVIL).status == 429
+    assert app("GET", other, user="x", address=EVIL).status == 200
+    assert app("GET", path, user="x", address="198.51.100.7").status == 200
+    assert app("GET", path, address=EVIL).status == 401
+    lines = [record.getMessage() for record in caplog.records if record.name == "tagwerk.accounts"]
+    assert len(lines) == 4
+    assert all(
+        re.fullmatch(f"Login failed from {EVIL} for the public link [0-9a-f]+", line) for line in lines
+    )
+
+
+def test_who_guesses_at_links_and_names_is_bounded_for_both_together(start, link, password_hash):
+    app = start("[auth]\nthrottle_address_failures = 4\n")
+    path = link(app, password_hash=password_hash)
+
+    for n in range(2):
+        app("GET", path, user="x", password=f"guess{n}", address=EVIL)
+        app("PROPFIND", "/", user=f"user{n}", password="guess", address=EVIL)
+
+    assert app("PROPFIND", "/", user="anna", address=EVIL).status == 429
+    assert app("GET", path, user="x", address=EVIL).status == 429
 
 
 def certificate(name: str, email: str = "", *, days: int = 1) -> x509.Certificate:

@@ -15,6 +15,10 @@ from tagwerk.cli.logs import _Json, _Lines
 from tagwerk.http.metrics import Counter
 from tagwerk.http.observer import client_of, report_in, route
 from tagwerk.http.tally import MAX_SERIES, Tally
+from tagwerk.model import Access
+from tagwerk.sharing.links import make_link
+from tagwerk.sharing.shares import By
+from tagwerk.store.collections import find_binding
 
 HERE, FAR = "127.0.0.1", "198.51.100.7"
 
@@ -77,6 +81,31 @@ def test_a_request_is_one_line_with_everything_and_no_secret(start, caplog):
         assert not re.search("dentist|nobody|secret|Basic|YW5u", line, re.IGNORECASE)
     assert " user=anna " in _Lines().format(record)
     assert json.loads(_Json().format(record))["client"].startswith("DAVx5/4.5")
+
+
+def test_no_line_and_no_number_tells_the_url_of_a_public_link(start, caplog):
+    caplog.set_level(logging.DEBUG)
+    app = start("[logging]\naccess = all\nslow_request_ms = 1\n")
+    with app.engine.write() as txn:
+        binding = find_binding(txn, "anna", "calendar")
+        _, path = make_link(txn, binding, Access.READ, by=By("tests", 1))
+    token = path.removeprefix("/public/").removesuffix(".ics")
+
+    statuses = [app(method, path).status for method in ("GET", "HEAD", "PROPFIND", "BREW")]
+    app("GET", path.replace(".ics", ".vcf"))
+    app("GET", "/dav" + path, user="anna")
+    app.frame.handle = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        app("GET", "/dav" + path)
+
+    assert statuses == [200, 200, 405, 405]
+    assert {"/public/*"} < {record.fields["route"] for record in records(caplog, "tagwerk.access")}
+    assert not [
+        record
+        for record in caplog.records
+        if token in _Json().format(record) and record.name.startswith(("tagwerk", "uvicorn"))
+    ]
+    assert token not in app("GET", "/-/metrics", address=HERE).text
 
 
 def test_by_default_only_what_failed_here_is_a_line(start, caplog):
@@ -226,6 +255,14 @@ def test_a_database_that_does_not_answer_is_not_ready_and_still_alive(start):
         ("/dav/anna/work/", "/anna/work"),
         ("/an na/w\nork/", "/an_na/w_ork"),
         ("/.well-known/caldav", "/.well-known/caldav"),
+        ("/public/", "/public"),
+        ("/public/token.ics", "/public/*"),
+        ("/dav/public/token.ics", "/public/*"),
+        ("/public/token/token.ics", "/public/*"),
+        ("/Public/token.ics", "/Public/*"),
+        ("//public//token.ics", "/public/*"),
+        ("/elsewhere/public/token.ics", "/elsewhere/public/*"),
+        ("/anna/public/", "/anna/public"),
     ],
 )
 def test_a_route_ends_at_the_collection(path, shown):

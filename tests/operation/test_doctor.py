@@ -120,6 +120,27 @@ def test_behind_a_good_proxy_nothing_has_to_be_changed(running, proxy, certifica
             id="clients that are not told",
         ),
         pytest.param(
+            GOOD_LOCATION.replace("$proxy_add_x_forwarded_for", "$http_x_forwarded_for"),
+            "client_max_body_size 32m;",
+            "proxy headers",
+            "to the client's address",
+            id="clients that choose their address",
+        ),
+        pytest.param(
+            GOOD_LOCATION.replace("$proxy_add_x_forwarded_for", '""'),
+            "client_max_body_size 32m;",
+            "proxy headers",
+            "set X-Forwarded-For.",
+            id="clients that all have one address",
+        ),
+        pytest.param(
+            GOOD_LOCATION + 'proxy_set_header Authorization "";',
+            "client_max_body_size 32m;",
+            "proxy headers",
+            "no password of its own",
+            id="passwords that are lost",
+        ),
+        pytest.param(
             GOOD_LOCATION.replace("$http_host", "inside"),
             "client_max_body_size 32m;",
             "proxy headers",
@@ -155,6 +176,36 @@ def test_behind_a_bad_proxy_it_says_what_to_change(running, proxy, certificate, 
     # Without PROPFIND nothing works; everything else is one thing that is wrong, and nothing besides.
     assert {each["area"] for each in bad} == {area} or area == "methods"
     assert any(advice in each["advice"] for each in bad if each["area"] == area)
+    assert len(bad) == 1 or area in ("methods", "well-known")
+
+
+def test_without_a_proxy_nobody_is_missed(running):
+    done = tagwerk("doctor", "--data", running.data, "--url", running.url, "--json", check=False)
+
+    assert [each for each in json.loads(done.stdout)["findings"] if each["level"] == "wrong"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "good"),
+    [
+        ('proxy_set_header X-Remote-User "anna";', True),
+        ('proxy_set_header X-Remote-User "";', True),
+        ("proxy_set_header X-Remote-User $remote_user;", False),
+        ("", False),
+    ],
+)
+def test_a_proxy_that_lets_clients_say_who_they_are(running, proxy, certificate, tmp_path, more, good):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text("[auth]\ntype = http_x_remote_user\n")
+    other = serverprocess.start(tmp_path / "data", "--config", config)
+    tagwerk("maintenance", "--data", other.data)
+    url = proxy(GOOD_LOCATION.replace("{port}", other.url.rsplit(":", 1)[1].strip("/")) + more)
+
+    _, found = examine(other, url, certificate, "--config", config)
+
+    assert other.stop() == 0
+    bad = [each for each in found if each["sentence"].startswith("Everybody can be anybody")]
+    assert [each["level"] for each in bad] == ([] if good else ["wrong"])
 
 
 def test_a_proxy_that_is_not_trusted_is_named(running, proxy, certificate, tmp_path):

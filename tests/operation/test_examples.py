@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import subprocess
+import tomllib
 
 import pytest
 from installed import ROOT, program
@@ -74,7 +75,7 @@ def failures(caplog) -> list:
 
 @pytest.fixture
 def log(tmp_path, caplog):
-    """Lines of the program itself: four wrong passwords from two addresses, and one who writes what looks so."""
+    """Lines of the program itself: five wrong passwords from two addresses, and one who writes what looks so."""
     from tagwerk.accounts.login import Authenticator
     from tagwerk.accounts.passwords import Cost, hash_password
     from tagwerk.accounts.users import add_user
@@ -88,6 +89,9 @@ def log(tmp_path, caplog):
     for number in range(3):
         authenticator.authenticate("anna", f"guess{number}", address="203.0.113.66")
     authenticator.authenticate("nobody", "guess", address="2001:db8::66")
+    authenticator.verifies(
+        hash_password("secret", cheap), "the public link 1f", "guess", address="203.0.113.66"
+    )
     engine.close()
     records = failures(caplog)
     forged = logging.LogRecord("tagwerk.access", logging.WARNING, "", 0, "", (), None)
@@ -112,7 +116,7 @@ def test_fail2ban_finds_every_wrong_password_and_nothing_else(log, formatter):
         [regex, "-v", log(formatter), CONFIG / "fail2ban-filter.conf"], capture_output=True, text=True
     )
 
-    assert "5 lines, 0 ignored, 4 matched, 1 missed" in done.stdout, done.stdout + done.stderr
+    assert "6 lines, 0 ignored, 5 matched, 1 missed" in done.stdout, done.stdout + done.stderr
     assert "203.0.113.66" in done.stdout
     assert "2001:db8::66" in done.stdout
     assert re.search(r"198\.51\.100\.7  ", done.stdout) is None
@@ -124,3 +128,12 @@ def test_the_records_are_those_of_rfc_6764():
     for service in ("_caldavs._tcp", "_carddavs._tcp"):
         assert re.search(rf"^{service} +IN +SRV +0 1 443 calendar\.example\.com\.$", text, re.MULTILINE)
         assert re.search(rf'^{service} +IN +TXT +"path=/"$', text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["packaging/build-deb", "Containerfile"])
+def test_packages_bring_what_every_option_needs(name):
+    """There is no pip in the Debian package's environment to add it with."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (brought,) = re.findall(r"(?:\.|/src)\[([a-z,]+)\]'", (ROOT / name).read_text())
+
+    assert set(brought.split(",")) == extras.keys() - {"dev", "test"}

@@ -159,3 +159,68 @@ def test_an_app_password_opens_the_home_if_nothing_is_to_be_enforced(anna, engin
     assert home_of(anna) == HOME
     anna.password = limited
     assert anna("PROPFIND", "/anna/").status == 401
+
+
+PROXY, EVIL, PHONE = "127.0.0.1", "203.0.113.66", "198.51.100.7"
+
+
+def statuses(client, attempts):
+    """The answers to attempts: peer, what the proxy says, user, password."""
+    found = []
+    for peer, forwarded, client.user, client.password in attempts:
+        client.environ["REMOTE_ADDR"] = peer
+        headers = {"X_FORWARDED_FOR": forwarded} if forwarded else {}
+        found.append(client("PROPFIND", "/anna/", **headers).status)
+    return found
+
+
+def test_behind_a_proxy_who_guesses_locks_out_nobody_else(anna, start):
+    client = start(auth={"throttle_failures": "2", "throttle_address_failures": "3"})
+
+    guesses = [(PROXY, EVIL, f"user{number}", "guess") for number in range(4)]
+    at_anna = [(PROXY, f"10.0.0.1, {EVIL}", "anna", "guess"), (PROXY, EVIL, "anna", "secret")]
+    phone = [(PROXY, PHONE, "anna", "secret"), (PROXY, EVIL, "anna", "secret")]
+
+    assert statuses(client, guesses + at_anna) == [401] * 6
+    assert statuses(client, phone) == [207, 207]
+
+
+def test_who_is_no_proxy_cannot_choose_an_address(anna, start):
+    client = start(auth={"throttle_failures": "2"})
+
+    guesses = [(EVIL, f"10.0.0.{number}", "anna", "guess" * number) for number in range(1, 3)]
+
+    assert statuses(client, [*guesses, (EVIL, "10.0.0.9", "anna", "secret")]) == [401] * 3
+    assert statuses(client, [(PROXY, PHONE, "anna", "secret")]) == [207]
+
+
+def test_a_proxy_elsewhere_is_named(anna, start):
+    client = start(auth={"throttle_failures": "1", "trusted_proxies": "192.0.2.0/24"})
+
+    guess = ("192.0.2.1", EVIL, "anna", "guess")
+
+    assert statuses(client, [guess, ("192.0.2.1", EVIL, "anna", "secret")]) == [401, 401]
+    assert statuses(client, [("192.0.2.1", PHONE, "anna", "secret")]) == [207]
+
+
+def test_behind_a_proxy_that_says_nothing_names_are_bounded_and_not_everybody(anna, start):
+    client = start(auth={"throttle_failures": "2", "throttle_address_failures": "3"})
+
+    statuses(client, [(PROXY, "", f"user{number}", "guess") for number in range(4)])
+
+    assert statuses(client, [(PROXY, "", "anna", "secret")]) == [207]
+
+
+def test_app_passwords_may_be_all_that_counts(anna, start, engine):
+    client = start(auth={"app_passwords_only": "yes"})
+    with engine.write() as txn:
+        secret = add_app_password(txn, principal_by_name(txn, "anna").id, "phone", now=NOW)
+
+    assert client("PROPFIND", "/anna/").status == 401
+    client.password = secret
+    assert home_of(client) == HOME
+
+
+def test_an_option_that_is_wrong_is_a_sentence(start):
+    with pytest.raises(RuntimeError, match="must be a number"):
+        start(auth={"throttle_failures": "many"})

@@ -239,3 +239,46 @@ def test_who_guesses_passwords_does_not_take_every_thread(authenticator, monkeyp
 
     assert known == "anna"
     assert authenticator.login("anna", "one more") is None
+
+
+def test_who_guesses_from_one_address_leaves_places_for_others(engine, monkeypatch):
+    authenticator = Authenticator(engine)
+    authenticator.login("anna", "secret")
+    authenticator._accepted._until.clear()
+    real, let_go = passwords.verify, threading.Event()
+    monkeypatch.setattr(
+        passwords,
+        "verify",
+        lambda hash, password: let_go.wait(20) and real(hash, password),
+    )
+    answers = []
+
+    def come(password, address):
+        try:
+            found = authenticator.authenticate("anna", password, address=address)
+        except Unavailable:
+            answers.append((address, 503))
+        else:
+            answers.append((address, 401 if found is None else 200))
+
+    def begin(password, address):
+        thread = threading.Thread(target=come, args=(password, address))
+        thread.start()
+        return thread
+
+    guesses = [begin(f"guess {number}", "203.0.113.66") for number in range(40)]
+    while len(answers) < 40 - PENDING // 2:
+        time.sleep(0.01)
+    others = [begin("typo", f"198.51.100.{number}") for number in range(3)]
+    known = begin("secret", "203.0.113.66")
+    while len(authenticator._pending) < PENDING // 2 + 3:
+        time.sleep(0.01)
+    let_go.set()
+    for each in (*guesses, *others, known):
+        each.join()
+
+    assert answers.count(("203.0.113.66", 503)) == 40 - PENDING // 2
+    assert sorted(answer for answer in answers if answer[0] != "203.0.113.66") == [
+        (f"198.51.100.{number}", 401) for number in range(3)
+    ]
+    assert ("203.0.113.66", 200) in answers

@@ -181,6 +181,53 @@ def test_elliptic_curves_are_taken(issuer, tokens):
     assert tokens.user_of(issuer.token("ec", key=key, algorithm="ES256")) == "anna"
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
+def test_a_key_of_rsa_that_names_no_algorithm_is_used_with_every_one(issuer, tokens, algorithm):
+    assert tokens.user_of(issuer.token("one", algorithm=algorithm)) == "anna"
+
+
+def test_a_key_that_names_its_algorithm_is_used_with_no_other(issuer, tokens, keys):
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(keys[1].public_key()))
+    issuer.extra = [public | {"kid": "two", "alg": "PS256"}]
+
+    assert tokens.user_of(issuer.token("two", key=keys[1], algorithm="PS256")) == "anna"
+    with pytest.raises(InvalidToken, match="another way"):
+        tokens.user_of(issuer.token("two", key=keys[1], algorithm="RS256"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kty": "RSA", "alg": "RSA-OAEP-256", "kid": "two", "n": "AQAB", "e": "AQAB"},
+        {"kty": "RSA", "use": "enc", "kid": "two", "n": "AQAB", "e": "AQAB"},
+        {"kty": "RSA", "key_ops": ["encrypt"], "kid": "two", "n": "AQAB", "e": "AQAB"},
+        {"kty": "RSA", "kid": "two", "n": "!", "e": "AQAB"},
+        {"kty": "RSA", "kid": "two"},
+        {"kty": "EC", "crv": "BP-256", "kid": "two", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "P-256", "kid": "two", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "secp256k1", "kid": "two", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "X25519", "kid": "two", "x": "AA"},
+        {"kty": "OKP", "crv": "Ed448", "kid": "two"},
+        {"kty": "oct", "kid": "two", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"},
+        {"kty": "AKP", "alg": "ML-DSA-44", "kid": "two", "pub": "AA"},
+        {"kty": ["RSA"], "alg": ["RS256"], "kid": "two"},
+        {"kid": "two", "key_ops": 7},
+        {},
+        "a text",
+        None,
+    ],
+)
+def test_a_key_that_is_not_understood_is_passed_over(issuer, tokens, keys, other):
+    """RFC 7517 5."""
+    issuer.extra = [other]
+
+    assert tokens.user_of(issuer.token("one")) == "anna"
+    with pytest.raises(InvalidToken):
+        tokens.user_of(issuer.token("two", key=keys[1]))
+    with pytest.raises(InvalidToken):
+        tokens.user_of(issuer.token("two", key="secret-secret-secret-secret-secr", algorithm="HS256"))
+
+
 def test_a_new_key_is_found_when_the_issuer_rotates_and_the_old_one_is_not_taken_any_more(
     issuer, tokens, clock, keys
 ):

@@ -6,11 +6,22 @@ import pytest
 
 from tagwerk.accounts.login import Authenticator
 from tagwerk.accounts.passwords import Cost, hash_password
-from tagwerk.accounts.throttle import Limits, Throttle, account_key, address_key
+from tagwerk.accounts.throttle import (
+    DAY,
+    PLACE_SECONDS,
+    Limits,
+    Throttle,
+    account_key,
+    address_key,
+)
 from tagwerk.accounts.users import add_user
 from tagwerk.errors import TooManyAttempts
 from tagwerk.store import open_engine
+from tagwerk.store.credentials import set_password
+from tagwerk.store.erasure import forget_account
 from tagwerk.store.login_failures import forget_old_failures
+from tagwerk.store.login_places import forget_old_places, last_login
+from tagwerk.store.principals import principal_by_name
 
 CHEAP = Cost(memory_kib=8192, passes=1, lanes=1)
 LIMITS = Limits(failures=3, address_failures=6, seconds=900)
@@ -96,6 +107,13 @@ def attempt(authenticator, name, password, address):
             ],
             id="an IPv6 line is one address",
         ),
+        pytest.param(
+            [(f"user{n}", "guess", "127.0.0.1", 401) for n in range(7)]
+            + [("anna", "secret", "127.0.0.1", 200)]
+            + [("ben", f"guess{n}", "::1", 401) for n in range(3)]
+            + [("ben", "guess9", "::1", 429)],
+            id="this machine may be everybody behind a proxy, and is bounded for each name",
+        ),
     ],
 )
 def test_attempts(new, table):
@@ -119,6 +137,95 @@ def test_a_process_that_starts_again_still_knows(new):
         attempt(new(), "anna", f"guess{n}", EVIL)
 
     assert attempt(new(), "anna", "secret", EVIL) == 429
+
+
+def guess_until_throttled(new, address):
+    guesser = new()
+    answers = [attempt(guesser, f"user{n}", "guess", address) for n in range(LIMITS.address_failures + 1)]
+    assert answers[-1] == 429
+
+
+def test_who_shares_an_address_with_a_guesser_is_let_in_also_by_a_process_that_has_just_begun(new):
+    before = new()
+    assert attempt(before, "anna", "secret", HOME) == 200
+    before.close()
+
+    guess_until_throttled(new, HOME)
+
+    assert attempt(new(), "anna", "secret", HOME) == 200
+    assert attempt(new(), "ben", "secret", HOME) == 429
+
+
+def test_who_logged_in_from_there_is_guessed_no_more_often_than_others(new):
+    before = new()
+    assert attempt(before, "anna", "secret", HOME) == 200
+    before.close()
+    guess_until_throttled(new, HOME)
+    guesser = new()
+
+    answers = [attempt(guesser, "anna", f"guess{n}", HOME) for n in range(5)]
+
+    assert answers == [401, 401, 401, 429, 429]
+
+
+def test_a_password_that_was_right_is_let_in_wherever_somebody_guesses_however_long_ago_it_came(engine):
+    authenticator = Authenticator(engine, cost=CHEAP, limits=LIMITS)
+    assert attempt(authenticator, "anna", "secret", HOME) == 200
+    authenticator._accepted._until.clear()  # A phone asks every quarter of an hour.
+
+    for address in (HOME, OTHER):
+        for n in range(4):
+            last = attempt(authenticator, "anna", f"guess{n}", address)
+        assert last == 429
+        assert attempt(authenticator, "anna", "secret", address) == 200
+        authenticator._accepted._until.clear()
+
+    # It was right, and is no more: a guess as every other.
+    with engine.write() as txn:
+        set_password(txn, principal_by_name(txn, "anna").id, hash_password("another secret", CHEAP), now=2)
+    for n in range(4):
+        attempt(authenticator, "anna", f"another guess{n}", EVIL)
+    assert attempt(authenticator, "anna", "secret", EVIL) == 429
+
+
+def test_places_are_forgotten_in_time(engine):
+    throttle = Throttle(engine, LIMITS)
+    throttle.succeeded(HOME, "anna", now=1000)
+    throttle.close()
+    begin = 1000 + PLACE_SECONDS - 1
+    for n in range(6):
+        throttle.failed(HOME, f"user{n}", now=begin)
+
+    throttle.check(HOME, "anna", now=begin)
+    with pytest.raises(TooManyAttempts):
+        throttle.check(HOME, "anna", now=begin + 1)
+    with engine.write() as txn:
+        assert forget_old_places(txn, before=1001) == 1
+
+
+def test_a_place_is_written_once_a_day(engine):
+    seen = []
+    for now in (DAY, DAY + 1, 2 * DAY - 1, 2 * DAY):
+        throttle = Throttle(engine, LIMITS)
+        throttle.succeeded(HOME, "anna", now=now)
+        throttle.close()
+        with engine.read() as txn:
+            seen.append(last_login(txn, HOME, account_key("anna")))
+
+    assert seen == [DAY, DAY, DAY, 2 * DAY]
+
+
+def test_nothing_is_known_of_who_was_erased(engine):
+    throttle = Throttle(engine, LIMITS)
+    throttle.succeeded(HOME, "anna", now=1000)
+    throttle.close()
+
+    with engine.write() as txn:
+        assert last_login(txn, HOME, account_key("anna")) == 1000
+        forget_account(txn, account_key("anna"))
+
+    with engine.read() as txn:
+        assert txn.row("SELECT COUNT(*) FROM login_place") == (0,)
 
 
 def test_failures_are_forgotten_in_time(engine):
@@ -148,9 +255,12 @@ def test_without_limits_nothing_is_written(engine):
 
     throttle.failed(EVIL, "anna", now=1)
     throttle.check(EVIL, "anna", now=1)
+    throttle.succeeded(EVIL, "anna", now=1)
+    throttle.close()
 
     with engine.read() as txn:
         assert txn.row("SELECT COUNT(*) FROM login_failure") == (0,)
+        assert txn.row("SELECT COUNT(*) FROM login_place") == (0,)
 
 
 def test_what_was_typed_as_a_name_is_not_stored(engine):

@@ -11,8 +11,13 @@ from tagwerk.accounts.login import Authenticator, Backend
 from tagwerk.accounts.oidc import verifier
 from tagwerk.accounts.passwords import cost_of
 from tagwerk.accounts.throttle import Limits
-from tagwerk.settings import Settings
+from tagwerk.settings import Auth, Settings
 from tagwerk.store import Engine
+
+
+def limits_of(auth: Auth) -> Limits:
+    """How often [auth] lets somebody guess."""
+    return Limits(auth.throttle_failures, auth.throttle_address_failures, auth.throttle_seconds)
 
 
 def gate(
@@ -20,12 +25,11 @@ def gate(
 ) -> Gate:
     """Everything that `[auth]` allows, on one database."""
     auth = settings.auth
-    limits = Limits(auth.throttle_failures, auth.throttle_address_failures, auth.throttle_seconds)
     authenticator = Authenticator(
         engine,
         cache_seconds=auth.cache_seconds,
         cost=cost_of(auth),
-        limits=limits,
+        limits=limits_of(auth),
         app_passwords_only=auth.app_passwords_only,
         backend=backend,
     )

@@ -20,7 +20,7 @@ from hashlib import blake2b
 
 from tagwerk.accounts import app_passwords, passwords
 from tagwerk.accounts.passwords import DEFAULT_COST, Cost
-from tagwerk.accounts.throttle import Limits, Throttle
+from tagwerk.accounts.throttle import Limits, Throttle, address_key
 from tagwerk.accounts.usage import Usage
 from tagwerk.errors import TagwerkError, Unavailable
 from tagwerk.model import Login, Rights
@@ -45,11 +45,17 @@ NO_LIMITS = Limits(0, 0)
 BACKEND = "backend"
 """How somebody logged in whom another authority let in."""
 
+PROVEN_SECONDS = 60 * 24 * 3600
+"""How long it is known that a password was right, so that nobody else's guesses keep it out; it is verified again."""
+
 COMPUTATIONS = 2
 """Hashes computed at the same time; each takes 64 MiB."""
 
 PENDING = 12
-"""Different logins that are verified or wait for it: the server has more threads, for those who are known."""
+"""Different logins that are verified or wait for it: the server has more threads, for those who are known.
+
+One address has at most half of what the others leave, so that there is a place for another one.
+"""
 
 WAIT_SECONDS = 20.0
 """How long somebody waits for one of them."""
@@ -82,10 +88,11 @@ class Authenticator:
         self._engine = engine
         self._secret = secrets.token_bytes(32)
         self._accepted = _Memory(cache_seconds, cache_entries)
+        self._proven = _Memory(PROVEN_SECONDS if cache_seconds > 0 else 0, cache_entries)
         self._refused = _Memory(min(cache_seconds, REFUSED_SECONDS), cache_entries)
         self._counted = _Memory(COUNTED_SECONDS, cache_entries)
         self._slots = threading.BoundedSemaphore(computations)
-        self._pending: Counter[bytes] = Counter()
+        self._pending: Counter[tuple[str, bytes]] = Counter()
         self._pending_lock = threading.Lock()
         self._cost = cost
         self._throttle = Throttle(engine, limits)
@@ -98,6 +105,7 @@ class Authenticator:
     def close(self) -> None:
         """Write what is still to be noted."""
         self._usage.close()
+        self._throttle.close()
 
     def login(self, name: str, password: str) -> str | None:
         """The name of the principal who logs in so, as it is stored, or None; as `authenticate`."""
@@ -109,7 +117,7 @@ class Authenticator:
 
         The name counts as given, or else as NFC.  The cost is one indexed SELECT for
         what is remembered and for app passwords.  Failures are counted where there is an
-        address; neither an app password nor what is remembered as right is ever throttled.
+        address; neither an app password nor a password that was right before is ever throttled.
 
         Raises:
             Unavailable: so many logins are being verified that this one had to give up.
@@ -126,10 +134,13 @@ class Authenticator:
                 return Login(found, Rights(credential.rights), credential.kind, credential.label)
         if self._backend is not None and self._accepted.holds(self._key(BACKEND, found, password)):
             return self._ask_backend(found, password, address)
-        self._throttle.check(address, found, now=now)
+        if not self._was_right(usable, found, password):
+            self._throttle.check(address, found, now=now)
         login = self._prove(usable, found, password, address)
         if login is None:
-            self._count(address, found, password, now=now, known=bool(known))
+            # Who is unknown may be a password in the wrong field.
+            who = repr(found) if known else "an unknown name"
+            self._count(address, found, password, now=now, who=who)
             return None
         self._throttle.succeeded(address, found, now=now)
         return login
@@ -144,6 +155,20 @@ class Authenticator:
             return False
         return self._accepted.holds(self._key(credential.hash, name, password))
 
+    def _was_right(self, usable: list[Credential], name: str, password: str) -> bool:
+        """Whether the password is one that was right, and nothing was changed since, at whatever address.
+
+        A password of another authority may have been changed there; one that is right no more is one guess.
+        """
+        if self._app_passwords_only:
+            return False
+        hashes = (
+            [BACKEND]
+            if self._backend is not None
+            else [each.hash for each in usable if each.kind == PASSWORD]
+        )
+        return any(self._proven.holds(self._key(hash, name, password)) for hash in hashes)
+
     def _prove(self, usable: list[Credential], name: str, password: str, address: str) -> Login | None:
         if self._app_passwords_only:
             return None
@@ -151,42 +176,55 @@ class Authenticator:
             return self._ask_backend(name, password, address)
         own = [credential for credential in usable if credential.kind == PASSWORD]
         if not own:
-            self._verify(self._nobody, name, password)
+            self._verify(self._nobody, name, password, address)
             return None
         for credential in own:
-            if self._verify(credential.hash, name, password):
+            if self._verify(credential.hash, name, password, address):
                 self._renew(credential, name, password)
                 return Login(name, Rights(credential.rights), credential.kind)
         return None
 
-    def verifies(self, hash: str, subject: str, password: str) -> bool:
+    def verifies(self, hash: str, subject: str, password: str, *, address: str = "") -> bool:
         """Whether `password` is the one of `hash`, which is that of `subject`, say of a link.
 
+        Failures are counted and logged as those of a login.
+
         Raises:
-            Unavailable: as `login`.
+            Unavailable, TooManyAttempts: as `authenticate`.
         """
         if not passwords.is_possible(password):
             return False
         key = self._key(hash, subject, password)
-        return self._accepted.holds(key) or self._verify(hash, subject, password)
+        if self._accepted.holds(key):
+            return True
+        now = int(time.time())
+        if not self._proven.holds(key):
+            self._throttle.check(address, subject, now=now)
+        if not self._verify(hash, subject, password, address):
+            self._count(address, subject, password, now=now, who=subject)
+            return False
+        self._throttle.succeeded(address, subject, now=now)
+        return True
 
     def _ask_backend(self, name: str, password: str, address: str) -> Login | None:
         assert self._backend is not None
         found, groups = self._backend(name, password, address)
         if not found:
             return None
-        self._accepted.add(self._key(BACKEND, name, password))
+        self._accept(self._key(BACKEND, name, password))
         return Login(found, how=BACKEND, groups=groups)
 
-    def _count(self, address: str, name: str, password: str, *, now: int, known: bool) -> None:
+    def _accept(self, key: bytes) -> None:
+        self._accepted.add(key)
+        self._proven.add(key)
+
+    def _count(self, address: str, name: str, password: str, *, now: int, who: str) -> None:
         """Count and log a failure, but not the same one again: clients repeat an old password for days."""
         key = self._key("", name, f"{address} {password}")
         if not address or self._counted.holds(key):
             return
         self._counted.add(key)
         self._throttle.failed(address, name, now=now)
-        # Who is unknown may be a password in the wrong field.
-        who = repr(name) if known else "an unknown name"
         _LOGGER.warning("Login failed from %s for %s", address, who)
 
     def _find(self, name: str) -> tuple[str, list[Credential]]:
@@ -197,34 +235,47 @@ class Authenticator:
                     return candidate, known
         return name, []
 
-    def _verify(self, hash: str, name: str, password: str) -> bool:
+    def _verify(self, hash: str, name: str, password: str, address: str) -> bool:
         key = self._key(hash, name, password)
         if self._refused.holds(key):
             return False
-        with self._one_of_few(key), self._computation():
+        with self._one_of_few(key, address), self._computation():
             # Several requests of one client begin together; the first has the answer for all.
             if self._accepted.holds(key):
                 return True
             if self._refused.holds(key):
                 return False
             verified = passwords.verify(hash, password)
-        (self._accepted if verified else self._refused).add(key)
+        if verified:
+            self._accept(key)
+        else:
+            self._refused.add(key)
         return verified
 
     @contextmanager
-    def _one_of_few(self, key: bytes) -> Iterator[None]:
-        """Somebody who guesses passwords must not take every thread; requests of one login count once."""
+    def _one_of_few(self, key: bytes, address: str) -> Iterator[None]:
+        """Somebody who guesses passwords must not take every thread; requests of one login count once.
+
+        Whose password was right before waits with the others, and needs no place.
+        """
+        if self._proven.holds(key):
+            yield
+            return
+        place = address_key(address), key
         with self._pending_lock:
-            if key not in self._pending and len(self._pending) >= PENDING:
-                raise Unavailable("Too many passwords are being verified; try again in a moment.")
-            self._pending[key] += 1
+            if place not in self._pending:
+                theirs = sum(1 for where, _ in self._pending if where == place[0])
+                left = PENDING - (len(self._pending) - theirs)
+                if theirs >= (left if not address else (left + 1) // 2):
+                    raise Unavailable("Too many passwords are being verified; try again in a moment.")
+            self._pending[place] += 1
         try:
             yield
         finally:
             with self._pending_lock:
-                self._pending[key] -= 1
-                if not self._pending[key]:
-                    del self._pending[key]
+                self._pending[place] -= 1
+                if not self._pending[place]:
+                    del self._pending[place]
 
     @contextmanager
     def _computation(self) -> Iterator[None]:
@@ -249,7 +300,7 @@ class Authenticator:
         except TagwerkError as error:
             _LOGGER.warning("The password hash of %r was not renewed: %s", name, error)
             return
-        self._accepted.add(self._key(renewed, name, password))
+        self._accept(self._key(renewed, name, password))
 
     def _key(self, hash: str, name: str, password: str) -> bytes:
         digest = blake2b(key=self._secret, digest_size=32)

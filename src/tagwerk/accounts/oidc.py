@@ -26,6 +26,9 @@ from tagwerk.settings import Auth
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """What is signed with a key that only the provider has; never a shared secret, never nothing."""
 
+_RSA = tuple(name for name in ALGORITHMS if name[:2] in ("RS", "PS"))
+"""What a key of RSA is used with that does not say it; a curve belongs to one algorithm."""
+
 LEEWAY = 60
 """Seconds by which clocks may differ."""
 
@@ -78,7 +81,7 @@ class OidcVerifier:
         self._fetch = fetch or fetch_json
         self._clock = clock
         self._lock = threading.Lock()
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys: dict[str, dict[str, jwt.PyJWK]] = {}
         self._fetched = self._asked = float("-inf")
 
     def user_of(self, token: str) -> str:
@@ -96,7 +99,7 @@ class OidcVerifier:
             raise InvalidToken("This is no token.") from error
         if header.get("alg") not in ALGORITHMS:
             raise InvalidToken("The token is signed in a way that is not accepted.")
-        key = self._key(str(header.get("kid", "")))
+        key = self._key(str(header.get("kid", "")), header["alg"])
         try:
             claims = jwt.decode(
                 token,
@@ -117,7 +120,7 @@ class OidcVerifier:
             raise InvalidToken(f"The token has no {self._user_claim}.")
         return user
 
-    def _key(self, kid: str) -> jwt.PyJWK:
+    def _key(self, kid: str, algorithm: str) -> jwt.PyJWK:
         with self._lock:
             age = self._clock() - self._fetched
             # A key that is not known may be a new one: providers rotate them.
@@ -127,12 +130,15 @@ class OidcVerifier:
                 self._renew()
             if not self._keys or self._clock() - self._fetched > STALE_SECONDS:
                 raise Unavailable("The OpenID Connect provider cannot be reached.")
-            key = self._find(kid)
-        if key is None:
+            found = self._find(kid)
+        if found is None:
             raise InvalidToken("The token is signed with a key that its issuer does not have.")
-        return key
+        if algorithm not in found:
+            raise InvalidToken("The token is signed in another way than the key is for.")
+        return found[algorithm]
 
-    def _find(self, kid: str) -> jwt.PyJWK | None:
+    def _find(self, kid: str) -> dict[str, jwt.PyJWK] | None:
+        """The key, for each algorithm with which it is used."""
         if not kid and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(kid)
@@ -145,14 +151,29 @@ class OidcVerifier:
             if discovered.get("issuer") != self._issuer:
                 raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
             keys = self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", [])
-            self._keys = {
-                str(each.get("kid", "")): jwt.PyJWK(each)
-                for each in keys
-                if each.get("use", "sig") == "sig" and each.get("kty") in ("RSA", "EC", "OKP")
-            }
+            understood: dict[str, dict[str, jwt.PyJWK]] = {}
+            for each in keys:
+                if found := self._understood(each):
+                    understood.setdefault(str(each.get("kid", "")), {}).update(found)
+            self._keys = understood
             self._fetched = self._clock()
         except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             _LOGGER.warning("The keys of %s cannot be read: %s", self._issuer, error)
+
+    def _understood(self, key: Any) -> dict[str, jwt.PyJWK]:
+        """A key for each algorithm with which it may be used; none for what is for something else, or not understood.
+
+        Such keys are no reason to refuse the others (RFC 7517 5).
+        """
+        try:
+            if key.get("use", "sig") != "sig" or "verify" not in key.get("key_ops", ["verify"]):
+                return {}
+            algorithms = [key["alg"]] if "alg" in key else _RSA if key.get("kty") == "RSA" else [None]
+            made = [jwt.PyJWK(key, algorithm) for algorithm in algorithms if algorithm in (None, *ALGORITHMS)]
+        except (ValueError, TypeError, AttributeError, KeyError, jwt.PyJWTError) as error:
+            _LOGGER.info("A key of %s is not understood: %s", self._issuer, error)
+            return {}
+        return {each.algorithm_name: each for each in made if each.algorithm_name in ALGORITHMS}
 
 
 class _NoRedirect(request.HTTPRedirectHandler):

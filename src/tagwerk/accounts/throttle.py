@@ -1,15 +1,19 @@
 """Wrong passwords have a price: counted by address and name, in the database, for all processes.
 
 Never by name alone: whoever hammers at somebody's name locks out nobody but themselves.
-What is known to be right is let in all the same (see `gate`), and a device that
-repeats one old password counts once, so that it does not lock out a household.
+Who shares an address with them (a household, a company, customers of one provider) is not
+locked out by what they try with other names: an account that has logged in from there
+before is bounded by its own wrong passwords only.  What is known to be right is let in all
+the same (see `login`), and a device that repeats one old password counts once.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,6 +21,17 @@ from tagwerk.errors import TagwerkError, TooManyAttempts
 from tagwerk.store import Engine
 from tagwerk.store.engine import Transaction, run
 from tagwerk.store.login_failures import EVERY_ACCOUNT, count_failure, failures, forget_failures
+from tagwerk.store.login_places import last_login, remember_login
+
+DAY = 24 * 60 * 60
+
+PLACE_SECONDS = 60 * DAY
+"""How long it is known that somebody logged in from an address; it is written down anew once a day."""
+
+MAX_TOLD = 100_000
+
+_HERE = "::/64"
+"""The key of ::1."""
 
 _LOGGER = logging.getLogger("tagwerk.accounts")
 
@@ -31,10 +46,14 @@ class Limits:
 
 
 class Throttle:
-    """Counts failed logins in one database."""
+    """Counts failed logins in one database.  Safe to use from many threads."""
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine, self._limits = engine, limits
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, str], int] = {}
+        # Who logs in does not wait for a writer.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="places")
 
     def check(self, address: str, name: str, *, now: int) -> None:
         """Let an attempt be looked at, or not.
@@ -45,21 +64,23 @@ class Throttle:
         limits = self._limits
         if not address or not (limits.failures or limits.address_failures):
             return
-        account = account_key(name)
+        place, account = address_key(address), account_key(name)
+        since = now - limits.seconds
         with self._engine.read() as txn:
-            counted = failures(
-                txn, address_key(address), (account, EVERY_ACCOUNT), after=now - limits.seconds
-            )
-        waits = [
-            since + limits.seconds - now
-            for key, limit in ((account, limits.failures), (EVERY_ACCOUNT, limits.address_failures))
-            for number, since in [counted.get(key, (0, 0))]
-            if limit and number >= limit
-        ]
+            counted = failures(txn, place, (account, EVERY_ACCOUNT), after=since)
+            waits = []
+            number, began = counted.get(account, (0, 0))
+            if limits.failures and number >= limits.failures:
+                waits.append(began)
+            number, began = counted.get(EVERY_ACCOUNT, (0, 0))
+            if limits.address_failures and number >= limits.address_failures and not _is_everybodys(place):
+                seen = last_login(txn, place, account)
+                if seen is None or seen <= now - PLACE_SECONDS:
+                    waits.append(began)
         if waits:
             raise TooManyAttempts(
                 "Too many wrong passwords came from this address; try again later.",
-                retry_after=max(1, *waits),
+                retry_after=max(1, max(waits) + limits.seconds - now),
             )
 
     def failed(self, address: str, name: str, *, now: int) -> None:
@@ -78,17 +99,56 @@ class Throttle:
             _LOGGER.warning("A failed login was not counted: %s", error)
 
     def succeeded(self, address: str, name: str, *, now: int) -> None:
-        """Forget the wrong passwords of somebody who found the right one; those for other names stay."""
-        if not address or not self._limits.failures:
+        """Forget the wrong passwords of somebody who found the right one; those for other names stay.
+
+        That they logged in from there is written down soon.
+        """
+        if not address or not (self._limits.failures or self._limits.address_failures):
             return
-        account = account_key(name)
+        place, account = address_key(address), account_key(name)
         with self._engine.read() as txn:
-            if not failures(txn, address_key(address), (account,), after=now - self._limits.seconds):
+            failed = account in failures(txn, place, (account,), after=now - self._limits.seconds)
+            seen = last_login(txn, place, account)
+        if failed:
+            try:
+                run(self._engine, lambda txn: forget_failures(txn, place, account))
+            except TagwerkError as error:
+                _LOGGER.warning("Failed logins were not forgotten: %s", error)
+        if seen is None or seen <= now - DAY:
+            self._remember(place, account, now)
+
+    def close(self) -> None:
+        """Write what is still to be noted; nothing can be noted afterwards."""
+        self._thread.shutdown()
+
+    def _remember(self, place: str, account: str, now: int) -> None:
+        with self._lock:
+            told = self._told.get((place, account))
+            if told is not None and told > now - DAY:
                 return
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
+            self._told[place, account] = now
         try:
-            run(self._engine, lambda txn: forget_failures(txn, address_key(address), account))
+            self._thread.submit(self._write, place, account, now)
+        except RuntimeError:
+            pass  # The process ends.
+
+    def _write(self, place: str, account: str, now: int) -> None:
+        try:
+            run(self._engine, lambda txn: remember_login(txn, place, account, now=now))
         except TagwerkError as error:
-            _LOGGER.warning("Failed logins were not forgotten: %s", error)
+            _LOGGER.debug("The place of a login was not noted: %s", error)
+            with self._lock:
+                self._told.pop((place, account), None)
+        except Exception:
+            # The engine is closed: a process that ends does not wait for this.
+            _LOGGER.debug("The place of a login was not noted.", exc_info=True)
+
+
+def _is_everybodys(place: str) -> bool:
+    """Whether it is this machine: behind a proxy that does not say for whom it asks, that is everybody."""
+    return place == _HERE or place.startswith("127.")
 
 
 def address_key(address: str) -> str:

@@ -7,6 +7,7 @@ whoever proves with a token in the database that they are at home in it.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import secrets
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -32,6 +34,12 @@ TIMEOUT = 20
 METHODS = ("PROPFIND", "REPORT", "PROPPATCH", "MKCALENDAR", "MKCOL", "PUT", "DELETE", "COPY", "MOVE")
 TOKEN_SECONDS = 300
 
+NOBODYS = "192.0.2.235"
+"""An address of nobody (RFC 5737), as which a client pretends to come."""
+
+_NOBODY = "tagwerk-doctor"
+_AUTHORIZATION = "Basic " + base64.b64encode(b"tagwerk-doctor:no password").decode()
+
 _PROPFIND = b'<?xml version="1.0"?><D:propfind xmlns:D="DAV:"><D:prop><D:resourcetype/></D:prop></D:propfind>'
 
 
@@ -43,6 +51,8 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     certificate: bytes
+    asked_from: tuple[str, int]
+    """The address and port of this end of the connection."""
 
 
 class Outside:
@@ -84,9 +94,10 @@ class Outside:
                 connection.request(method, path, body or None, sent)
             encrypted = connection.sock
             der = encrypted.getpeercert(binary_form=True) if isinstance(encrypted, ssl.SSLSocket) else None
+            here = encrypted.getsockname()[:2]
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, found, answer.read(1024 * 1024), der or b"")
+            return Answer(answer.status, found, answer.read(1024 * 1024), der or b"", here)
         finally:
             connection.close()
 
@@ -233,33 +244,72 @@ def _arrives(outside: Outside, engine: Engine) -> Iterator[Finding]:
     known = f"{int(time.time()) + TOKEN_SECONDS} {sha256(token.encode()).hexdigest()}"
     run(engine, lambda txn: set_meta(txn, DOCTOR, known))
     sent = f"{outside.path}/-/doctor/%40a%25%2Fb"
+    ask = partial(
+        outside.ask, "PROPFIND", sent, Depth="1", Authorization=_AUTHORIZATION, X_Tagwerk_Doctor=token
+    )
+    # The second says what nobody but a proxy may say.
+    pretending = partial(ask, X_Forwarded_For=NOBODYS, X_Remote_User=_NOBODY, Remote_User=_NOBODY)
+    found = []
     try:
-        answer = outside.ask("PROPFIND", sent, Depth="1", X_Tagwerk_Doctor=token)
-        if answer.status != 200:
-            yield wrong(
-                "proxy headers",
-                f"The server behind {outside.authority} does not know this database ({answer.status}).",
-                "Is it the same server? Give this command the --config and --data of the server.",
-            )
-            return
-        seen = json.loads(answer.body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        for asking in (ask, pretending):
+            answer = asking()
+            if answer.status != 200:
+                yield wrong(
+                    "proxy headers",
+                    f"The server behind {outside.authority} does not know this database ({answer.status}).",
+                    "Is it the same server? Give this command the --config and --data of the server.",
+                )
+                return
+            seen = json.loads(answer.body)
+            peer = seen["peer"].removeprefix("::ffff:"), seen["peer_port"]
+            found.append(seen | {"direct": peer == answer.asked_from, "here": answer.asked_from[0]})
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
         yield wrong("proxy headers", f"What arrives cannot be seen: {error}.", "See the log of the proxy.")
         return
     finally:
         run(engine, lambda txn: set_meta(txn, DOCTOR, ""))
-    yield from judge(outside, seen, sent)
+    differences = [*_differences(outside, found[0], sent), *_addresses(found[0], found[1])]
+    yield from differences
+    if not differences:
+        yield ok(
+            "proxy headers",
+            f"Host, scheme, path, Depth and Authorization arrive; the client is {found[0]['client']}.",
+        )
 
 
-def judge(outside: Outside, seen: Mapping[str, object], sent: str) -> Iterator[Finding]:
-    """What a proxy made of a request, from what the server saw of it."""
-    begin = len(list(_differences(outside, seen, sent)))
-    yield from _differences(outside, seen, sent)
-    if not begin:
-        yield ok("proxy headers", f"Host, scheme, path and Depth arrive; the client is {seen['client']}.")
+def _addresses(seen: Mapping[str, object], pretended: Mapping[str, object]) -> Iterator[Finding]:
+    """What a proxy that is believed says of the client, who pretended to be somebody else the second time."""
+    if seen["direct"] or not seen["trusted"]:
+        return
+    forwarded = seen["forwarded"]
+    assert isinstance(forwarded, list)
+    # Where this machine is trusted itself, what it says is believed, with its own address behind it.
+    _, _, added = str(pretended["forwarded_for"]).rpartition(NOBODYS)
+    by_us = added.strip(", ").partition(",")[0] == pretended["here"]
+    if pretended["client"] == NOBODYS and not by_us:
+        yield wrong(
+            "proxy headers",
+            "Everybody can choose their address: the proxy hands on the X-Forwarded-For of the client as it is, and who"
+            " guesses passwords is not slowed down.",
+            "Let the proxy set X-Forwarded-For to the client's address, or add it (nginx: $proxy_add_x_forwarded_for).",
+        )
+    elif "x-forwarded-for" not in forwarded:
+        yield wrong(
+            "proxy headers",
+            f"Every client has the address {seen['peer']}: one who guesses passwords slows down everybody.",
+            "Let the proxy set X-Forwarded-For.",
+        )
+    if pretended["user"] == _NOBODY:
+        yield wrong(
+            "proxy headers",
+            "Everybody can be anybody: the header that names the user says what the client wrote.",
+            "Let the proxy set it for those whose password it has verified, and else take it away (nginx: $remote_user is"
+            " whoever is in Authorization, unless there is auth_basic).",
+        )
 
 
 def _differences(outside: Outside, seen: Mapping[str, object], sent: str) -> Iterator[Finding]:
+    """What a proxy made of a request, from what the server saw of it."""
     forwarded = seen["forwarded"]
     assert isinstance(forwarded, list)
     if forwarded and not seen["trusted"]:
@@ -274,11 +324,11 @@ def _differences(outside: Outside, seen: Mapping[str, object], sent: str) -> Ite
             f"The URL is {outside.scheme}, and the server sees {seen['scheme']}.",
             "Let the proxy set X-Forwarded-Proto.",
         )
-    elif outside.scheme == "https" and "x-forwarded-for" not in forwarded and seen["trusted"] and forwarded:
+    if seen["authorization"] != sha256(_AUTHORIZATION.encode()).hexdigest():
         yield wrong(
             "proxy headers",
-            f"Every client has the address {seen['peer']}: one who guesses passwords slows down everybody.",
-            "Let the proxy set X-Forwarded-For.",
+            "The header Authorization does not arrive as it was sent: nobody can log in.",
+            "Let the proxy hand it on, and ask for no password of its own.",
         )
     host = str(seen["host"])
     default = {"https": ":443", "http": ":80"}[outside.scheme]

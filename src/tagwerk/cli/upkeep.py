@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
+from tagwerk.accounts.throttle import PLACE_SECONDS
 from tagwerk.cli.invocation import now
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
@@ -15,6 +16,7 @@ from tagwerk.store.audit import forget_entries
 from tagwerk.store.engine import run
 from tagwerk.store.history import forget_removed_collections, forget_versions
 from tagwerk.store.login_failures import forget_old_failures
+from tagwerk.store.login_places import forget_old_places
 from tagwerk.store.outbox import add_job, forget_done
 from tagwerk.store.upkeep import forget_removals
 
@@ -54,6 +56,7 @@ def do_upkeep(engine: Engine, settings: Settings) -> None:
     forget_what_was(engine, settings)
     run(engine, lambda txn: forget_entries(txn, before=now() - retention.audit_days * DAY))
     run(engine, lambda txn: forget_old_failures(txn, before=now() - settings.auth.throttle_seconds))
+    run(engine, lambda txn: forget_old_places(txn, before=now() - PLACE_SECONDS))
     run(engine, lambda txn: forget_done(txn, before=now() - KEY_DAYS * DAY))
 
 

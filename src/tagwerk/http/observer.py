@@ -1,7 +1,7 @@
 """What happens to every request besides its answer: an id, a line in the log, numbers; and who may see them.
 
 A line never holds the name of an object, a query string, a password or anything of a
-body.  Paths are shown up to the collection.
+body.  Paths are shown up to the collection, and public links, which open it, not at all.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tagwerk.errors import TagwerkError
 from tagwerk.http.current import current_request
 from tagwerk.http.metrics import CONTENT_TYPE, Metrics
-from tagwerk.http.proxies import PEER, Proxies
+from tagwerk.http.proxies import NO_PEER, PEER, REMOTE_USER, Peer, Proxies
 from tagwerk.model import Login
 from tagwerk.settings import Settings
+from tagwerk.sharing.links import PATH
 from tagwerk.store import Engine
 from tagwerk.store.observed import Queries
 from tagwerk.store.schema import DOCTOR, meta
@@ -164,12 +165,17 @@ class Observer:
         given = sha256(headers.get(b"x-tagwerk-doctor", b"")).hexdigest()
         if not expected or not hmac.compare_digest(expected, given):
             return await _nothing()
-        peer, forwarded, trusted = scope.get(PEER, ("", [], False))
+        peer: Peer = scope.get(PEER, NO_PEER)
         seen = {
             "client": (scope.get("client") or ("unix", 0))[0],
-            "peer": peer,
-            "forwarded": forwarded,
-            "trusted": trusted,
+            "peer": peer.address,
+            "peer_port": peer.port,
+            "forwarded": peer.forwarded,
+            "forwarded_for": peer.forwarded_for,
+            "trusted": peer.trusted,
+            # What the proxy puts there itself is nobody else's business.
+            "authorization": sha256(headers.get(b"authorization", b"")).hexdigest(),
+            "user": scope.get(REMOTE_USER, ""),
             "scheme": scope["scheme"],
             "host": headers.get(b"host", b"").decode("latin-1"),
             "method": scope["method"],
@@ -275,14 +281,20 @@ class Observer:
 
 
 def route(path: str, base: str) -> str:
-    """A path as the log shows it: the user, the collection, and a star for an object."""
+    """A path as the log shows it: the user, the collection, and a star for an object.
+
+    Whoever knows the URL of a public link may read, so what stands behind ``/public/`` is a
+    star, too, wherever a wrong `base_path` moves it.
+    """
     if base and path.startswith(base + "/"):
         path = path[len(base) :]
     if path.startswith(("/-/", "/.well-known/")):
         return path[:100]
     parts = [part for part in path.split("/") if part]
-    shown = [re.sub(r"[^\w@.+-]", "_", part)[:64] for part in parts[:2]]
-    return "/" + "/".join([*shown, *(["*"] if len(parts) > 2 else [])])
+    open_to_all = next((place for place, part in enumerate(parts) if part.lower() == PATH), len(parts))
+    told = min(2, open_to_all + 1)
+    shown = [re.sub(r"[^\w@.+-]", "_", part)[:64] for part in parts[:told]]
+    return "/" + "/".join([*shown, *(["*"] if len(parts) > told else [])])
 
 
 def client_of(agent: str) -> str:
@@ -299,8 +311,8 @@ def report_in(body: bytes) -> str:
 
 def _request_id(scope: Scope) -> str:
     """The id that a proxy gave, or a new one."""
-    _, _, trusted = scope.get(PEER, ("", [], False))
-    for name, value in scope["headers"] if trusted else ():
+    peer: Peer = scope.get(PEER, NO_PEER)
+    for name, value in scope["headers"] if peer.trusted else ():
         if name == b"x-request-id" and _ID.fullmatch(value.decode("latin-1")):
             return str(value.decode())
     return secrets.token_hex(8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from starlette.types import Scope
@@ -19,7 +20,7 @@ CERTIFICATE = "tagwerk.certificate"
 """In the scope: the certificate with which the client or the proxy's client proved itself, DER or PEM."""
 
 PEER = "tagwerk.peer"
-"""In the scope: the address that the connection came from, which of the headers it sent, whether it is believed."""
+"""In the scope: the `Peer`."""
 
 REMOTE_USER = "tagwerk.remote_user"
 """In the scope: whom the proxy says that it let in."""
@@ -29,22 +30,67 @@ _USER_HEADERS = {"http_x_remote_user": b"x-remote-user", "http_remote_user": b"r
 _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where the connection came from, what it said of the client in which headers, and whether it is believed."""
+
+    address: str
+    port: int
+    forwarded: tuple[str, ...]
+    forwarded_for: str
+    trusted: bool
+
+
+NO_PEER = Peer("", 0, (), "", trusted=False)
+
+
+class Trusted:
+    """The addresses and networks of the proxies, as [server] trusted_proxies has them."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._unix = "unix" in networks
+        self._networks = tuple(ipaddress.ip_network(network) for network in networks if network != "unix")
+        # One process sees few peers, and few chains of proxies.
+        self.includes = lru_cache(4096)(self._look_up)
+
+    def client(self, forwarded: str) -> str:
+        """The last address in X-Forwarded-For that is no proxy of ours, or "".
+
+        What stands before it anybody can have written.
+        """
+        address = ""
+        for hop in reversed(forwarded.split(",")):
+            found = _address(hop)
+            if not found:
+                break
+            address = found
+            if not self.includes(address):
+                break
+        return address
+
+    def _look_up(self, address: str) -> bool:
+        if not address:
+            return self._unix
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self._networks)
+
+
 class Proxies:
     """What the settings say about proxies, applied to requests."""
 
     def __init__(self, settings: Settings) -> None:
-        trusted = settings.server.trusted_proxies
-        self._unix = "unix" in trusted
-        self._networks = tuple(ipaddress.ip_network(network) for network in trusted if network != "unix")
+        self._trusted = Trusted(settings.server.trusted_proxies)
         self._user_header = _USER_HEADERS.get(settings.auth.type, b"")
         self._certificate_header = settings.auth.certificate_header.lower().encode("latin-1", "replace")
-        # One process sees few peers, and few chains of proxies.
-        self._is_trusted = lru_cache(4096)(self._look_up)
 
     def read(self, scope: Scope) -> None:
         """Put into the scope who asked (``client``), how (``scheme``) and for which host; remove what is not so."""
         peer = scope.get("client")
-        trusted = self._is_trusted(peer[0] if peer else "")
+        trusted = self._trusted.includes(peer[0] if peer else "")
         removed = {*_FORWARDED, b"x-remote-user", b"remote-user", b"x-script-name"}
         if self._certificate_header:
             removed.add(self._certificate_header)
@@ -56,14 +102,16 @@ class Proxies:
                 said[name] = said[name] + b", " + value if name in said else value
             else:
                 kept.append((name, value))
-        scope[PEER] = (peer[0] if peer else "unix", sorted(name.decode() for name in said), trusted)
+        address, port = peer or ("unix", 0)
+        hops = said.get(b"x-forwarded-for", b"").decode("latin-1")
+        scope[PEER] = Peer(address, port, tuple(sorted(name.decode() for name in said)), hops, trusted)
         if not said:
             return
         scope["headers"] = kept
         if not trusted:
             return
         if b"x-forwarded-for" in said:
-            client = self._client(said[b"x-forwarded-for"].decode("latin-1").split(","))
+            client = self._trusted.client(hops)
             scope["client"] = (client, 0) if client else peer
         if b"x-forwarded-proto" in said:
             scheme = _last(said[b"x-forwarded-proto"]).lower()
@@ -80,28 +128,6 @@ class Proxies:
                 scope[REMOTE_USER] = said[self._user_header].decode("latin-1")
         if self._certificate_header and self._certificate_header in said:
             scope[CERTIFICATE] = said[self._certificate_header]
-
-    def _client(self, hops: Sequence[str]) -> str:
-        """The last address of the list that is no proxy of ours: what stands before it anybody can have written."""
-        address = ""
-        for hop in reversed(hops):
-            found = _address(hop)
-            if not found:
-                break
-            address = found
-            if not self._is_trusted(address):
-                break
-        return address
-
-    def _look_up(self, address: str) -> bool:
-        if not address:
-            return self._unix
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(parsed, "ipv4_mapped", None)
-        return any((mapped or parsed) in network for network in self._networks)
 
 
 def _last(value: bytes) -> str:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 from starlette.types import Scope
 
+from tagwerk.accounts.gates import limits_of
 from tagwerk.accounts.login import Authenticator
 from tagwerk.dav import conditions, xml
 from tagwerk.dav.engine import held
@@ -49,7 +50,9 @@ class PublicLinks:
         self._engine = engine
         self._clock = clock
         self._realm = settings.auth.realm
-        self._passwords = Authenticator(engine, cache_seconds=settings.auth.cache_seconds)
+        self._passwords = Authenticator(
+            engine, cache_seconds=settings.auth.cache_seconds, limits=limits_of(settings.auth)
+        )
 
     def handle(self, scope: Scope, body: bytes, path: str) -> Response:
         """Answer one request; called in a worker thread."""
@@ -60,6 +63,10 @@ class PublicLinks:
         if request.method not in ("GET", "HEAD"):
             return Response(405, {"Allow": METHODS, **_TEXT}, b"A public link can be read, nothing else.\n")
         address = (scope.get("client") or ("",))[0]
+        if not again(lambda: self._may(request, address)):
+            challenge = f'Basic realm="{self._realm}", charset="UTF-8"'
+            sentence = b"This link has a password; the user name does not matter.\n"
+            return Response(401, {"WWW-Authenticate": challenge, **_TEXT}, sentence)
         response, link = again(lambda: self._answer(request))
         if link is not None:
             self._remember(link, address)
@@ -77,10 +84,6 @@ class PublicLinks:
             if found is None:
                 return Response(404, dict(_TEXT), b"There is nothing here.\n"), None
             link, view = found
-            if link.password_hash is not None and not self._may(link, request):
-                challenge = f'Basic realm="{self._realm}", charset="UTF-8"'
-                sentence = b"This link has a password; the user name does not matter.\n"
-                return Response(401, {"WWW-Authenticate": challenge, **_TEXT}, sentence), None
             response = _represented(txn, request, view)
             if not isinstance(response.body, bytes):
                 response.body = held(response.body, stack.pop_all())
@@ -93,7 +96,20 @@ class PublicLinks:
             return None
         return links.find(txn, token, kind=kind, now=int(self._clock()))
 
-    def _may(self, link: Link, request: Request) -> bool:
+    def _may(self, request: Request, address: str) -> bool:
+        """Whether the password is right, where there is a link with one; links keep theirs until they end.
+
+        No snapshot is held while it is verified.
+
+        Raises:
+            TooManyAttempts: somebody guesses there.
+            Unavailable: so many passwords are being verified that this one had to give up.
+        """
+        with self._engine.read() as txn:
+            found = self._find(txn, request.path)
+        if found is None or found[0].password_hash is None:
+            return True
+        link, _ = found
         scheme, _, encoded = request.header("authorization").strip().partition(" ")
         if scheme.lower() != "basic":
             return False
@@ -102,7 +118,13 @@ class PublicLinks:
         except (binascii.Error, ValueError):
             return False
         assert link.password_hash is not None
-        return self._passwords.verifies(link.password_hash, f"link {link.id}", decoded.partition(":")[2])
+        # By the name that `tagwerk share list` shows, which opens nothing.
+        return self._passwords.verifies(
+            link.password_hash,
+            f"the public link {link.id:x}",
+            decoded.partition(":")[2],
+            address=address,
+        )
 
     def _remember(self, link: Link, address: str) -> None:
         """When it was used; a disk that is full must not close it."""

@@ -73,7 +73,10 @@ def revoke_link(txn: Transaction, link: Link, *, by: By) -> None:
 
 
 def find(txn: Transaction, token: str, *, kind: Kind, now: int) -> tuple[Link, View] | None:
-    """The link whose URL holds `token` and ends as a collection of `kind` does, unless it has expired."""
+    """The link whose URL holds `token` and ends as a collection of `kind` does, unless it has expired.
+
+    As long as the owner is disabled there is none.
+    """
     link = links.find_link(txn, hash_of(token))
     if link is None or (link.expires is not None and link.expires <= now):
         return None

@@ -9,8 +9,9 @@ from tagwerk.store.engine import Transaction
 
 
 def forget_account(txn: Transaction, account: str) -> None:
-    """Forget the wrong passwords that were counted for an account, at every address."""
+    """Forget from where an account logged in, and the wrong passwords that were counted for it, at every address."""
     txn.execute("DELETE FROM login_failure WHERE account = ?", (account,))
+    txn.execute("DELETE FROM login_place WHERE account = ?", (account,))
 
 
 def forget_jobs(txn: Transaction, principal: PrincipalId) -> None:

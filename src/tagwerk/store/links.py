@@ -48,8 +48,12 @@ def add_link(
 
 
 def find_link(txn: Transaction, token_hash: str) -> Link | None:
-    """The link whose URL holds what has this hash."""
-    row = txn.row(f"SELECT {_COLUMNS} FROM link WHERE token_hash = ?", (token_hash,))
+    """The link whose URL holds what has this hash, unless the owner of what it shows is disabled."""
+    row = txn.row(
+        f"SELECT {_COLUMNS} FROM link WHERE token_hash = ? AND EXISTS (SELECT 1 FROM collection c"
+        " JOIN principal p ON p.id = c.owner_id WHERE c.id = link.collection_id AND p.state = 'active')",
+        (token_hash,),
+    )
     return None if row is None else _link(row)
 
 

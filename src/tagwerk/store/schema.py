@@ -19,7 +19,7 @@ from tagwerk.model import Kind, PrincipalId, Privacy
 from tagwerk.store.collections import NOTIFICATIONS, create_collection, is_taken
 from tagwerk.store.engine import Engine, Transaction, run
 
-SCHEMA = 6
+SCHEMA = 7
 COMPATIBILITY = 2
 
 UNFINISHED = "transfer"
