@@ -12,6 +12,7 @@ import pytest
 from davsamples import event
 from tagwerk.accounts.app_passwords import add_app_password
 from tagwerk.accounts.login import Authenticator
+from tagwerk.accounts.throttle import account_key
 from tagwerk.accounts.users import add_user
 from tagwerk.ical import resource
 from tagwerk.model import Access
@@ -19,6 +20,7 @@ from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
+from tagwerk.store.login_places import remember_login
 from tagwerk.store.objects import objects, put_object
 from tagwerk.store.personal import put_own
 from tagwerk.store.principals import principal_by_name
@@ -122,6 +124,8 @@ def test_an_export_has_everything_and_no_secret(tagwerk, engine, tmp_path, data)
         "2026 info tagwerk.audit: ben: share ben/x anna (read)\n2026 info tagwerk.audit: ben: share ben/x annabel\n"
     )
     path = tmp_path / "anna.zip"
+    with engine.write() as txn:
+        remember_login(txn, "192.0.2.7", account_key("anna"), now=1_770_000_000)
 
     done = tagwerk("user", "export", "anna", path, "--log", log)
 
@@ -139,6 +143,7 @@ def test_an_export_has_everything_and_no_secret(tagwerk, engine, tmp_path, data)
     assert [(each["with"], each["level"]) for each in own["shares"]] == [("ben", "write")]
     assert [each["action"] for each in json.loads(found["audit.json"])] == ["share", "accept"]
     assert {each["label"] for each in json.loads(found["devices.json"])["credentials"]} == {"", "Phone"}
+    assert json.loads(found["devices.json"])["addresses"] == {"192.0.2.7": 1_770_000_000}
     assert found["log.txt"].count(b"\n") == 3
     assert not any(b"$argon2" in content or b"sha256:" in content for content in found.values())
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tagwerk.accounts.leaving import Belongings, belongings
+from tagwerk.accounts.throttle import account_key
 from tagwerk.cli.collection import DISPLAY_NAME
 from tagwerk.errors import ConfigurationError
 from tagwerk.ical import export as calendars
@@ -27,6 +28,7 @@ from tagwerk.store.credentials import credentials_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.history import RemovedCollection, content_of, latest, removed_collections
 from tagwerk.store.links import links_of
+from tagwerk.store.login_places import places_of
 from tagwerk.store.objects import objects
 from tagwerk.store.personal import everything_own
 from tagwerk.store.principals import delegates_of, delegators_of, principal_by_id
@@ -39,7 +41,8 @@ README = """\
 Everything that this Tagwerk server knows about {name}, written on {day}.
 
 person.json        name, addresses, groups, and what clients remember about the account
-devices.json       the password and the app passwords, without their secrets: when, from where and by what last used
+devices.json       the password and the app passwords, without their secrets: when, from where and by what last used;
+                   the addresses from which {name} logged in, each with the time
 shares.json        whose collections {name} sees, and who sees those of {name}: shares, links, invitations, delegates
 audit.json         who shared what with whom, as far as it is about {name}
 own.json           alarms and transparency of {name}'s own in events of others
@@ -134,7 +137,11 @@ def _devices(txn: Transaction, principal: Principal) -> dict[str, object]:
         {name: value for name, value in asdict(each).items() if name not in ("id", "hash")}
         for each in credentials_of(txn, principal.name)
     ]
-    return {"credentials": credentials, "second_factor": totp_of(txn, principal.id) is not None}
+    return {
+        "credentials": credentials,
+        "second_factor": totp_of(txn, principal.id) is not None,
+        "addresses": dict(places_of(txn, account_key(principal.name))),
+    }
 
 
 def _collection(txn: Transaction, binding: Binding) -> Iterator[tuple[str, bytes]]:

@@ -11,6 +11,13 @@ def last_login(txn: Transaction, address: str, account: str) -> int | None:
     return None if row is None else int(row[0])
 
 
+def places_of(txn: Transaction, account: str) -> list[tuple[str, int]]:
+    """From where `account` logged in, and when last."""
+    return list(
+        txn.rows("SELECT address, seen FROM login_place WHERE account = ? ORDER BY address", (account,))
+    )
+
+
 def remember_login(txn: Transaction, address: str, account: str, *, now: int) -> None:
     """Write down that `account` logged in from `address`."""
     txn.execute(
