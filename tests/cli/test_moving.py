@@ -146,6 +146,7 @@ def test_a_transfer_into_a_database_that_is_used_is_refused(filled, tmp_path):
     assert "holds users already" in done.stderr
 
 
+@pytest.mark.long
 def test_a_backup_is_one_moment_while_writing_goes_on(filled, start, tmp_path):
     server = start(filled)
     stop = threading.Event()
@@ -177,6 +178,7 @@ def test_a_backup_is_one_moment_while_writing_goes_on(filled, start, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*backup*")) == ["backup.sqlite"]
 
 
+@pytest.mark.long
 def test_a_restored_server_has_what_it_had_and_clients_start_again(filled, start, tmp_path):
     file = tmp_path / "backup.sqlite"
     tagwerk("backup", file, "--data", filled)
@@ -196,6 +198,7 @@ def test_a_restored_server_has_what_it_had_and_clients_start_again(filled, start
     assert json.loads(tagwerk("check", "--json", "--data", filled).stdout)["ok"]
 
 
+@pytest.mark.long
 def test_one_collection_is_restored_and_everything_else_stays(filled, start, tmp_path):
     file = tmp_path / "backup.sqlite"
     tagwerk("backup", file, "--data", filled)

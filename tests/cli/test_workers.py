@@ -129,6 +129,7 @@ def test_they_end_when_who_looks_after_them_is_killed(workers):
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_what_was_begun_is_finished_before_they_end(workers):
     server = workers()
     stored: list[str] = []
@@ -337,6 +338,7 @@ def test_whoever_is_asked_for_numbers_has_those_of_all(workers):
     assert of_first["tagwerk_database_up"] == 1
 
 
+@pytest.mark.long
 def test_no_number_shrinks_when_a_worker_dies(workers):
     server = workers("--workers", "2")
     first, second = pids(server)

@@ -100,6 +100,7 @@ def test_a_database_that_was_started_again_is_not_noticed(cluster, anna):
         assert [answer.status for answer in answers] == [201, 200]
 
 
+@pytest.mark.long
 def test_a_server_that_may_write_no_more_goes_on_reading_and_says_so(cluster, server, anna):
     cluster.query("REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public FROM app", "app")
 
@@ -111,6 +112,7 @@ def test_a_server_that_may_write_no_more_goes_on_reading_and_says_so(cluster, se
     until_it_works(lambda: anna.put(HOME + "a.ics", event("a")))
 
 
+@pytest.mark.long
 def test_a_server_that_is_let_in_no_more_says_503_and_comes_back(cluster, anna):
     cluster.query("ALTER ROLE app NOLOGIN")
     disconnect(cluster)
@@ -136,6 +138,7 @@ def test_a_database_that_is_to_take_no_changes_is_read_and_says_so(cluster, anna
     until_it_works(lambda: anna.put(HOME + "a.ics", event("a")))
 
 
+@pytest.mark.long
 def test_every_database_of_a_server_is_to_take_no_changes(cluster, anna):
     """Connections that are there already hear of it."""
     cluster.query("ALTER SYSTEM SET default_transaction_read_only = on")
@@ -149,6 +152,7 @@ def test_every_database_of_a_server_is_to_take_no_changes(cluster, anna):
     until_it_works(lambda: anna.put(HOME + "b.ics", event("b")))
 
 
+@pytest.mark.long
 def test_a_primary_that_becomes_a_standby_and_then_leads_again(cluster, anna):
     cluster.stop()
     (cluster.data / "standby.signal").touch()
@@ -165,6 +169,7 @@ def test_a_primary_that_becomes_a_standby_and_then_leads_again(cluster, anna):
     assert anna.sync(HOME).multistatus().names == ["a.ics", "before.ics"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", ["local all app reject", "local all app scram-sha-256"])
 def test_a_server_that_is_kept_out_by_pg_hba_says_503_and_comes_back(cluster, anna, line):
     path = cluster.data / "pg_hba.conf"
@@ -181,6 +186,7 @@ def test_a_server_that_is_kept_out_by_pg_hba_says_503_and_comes_back(cluster, an
     until_it_works(lambda: anna.put(HOME + "a.ics", event("a")))
 
 
+@pytest.mark.long
 def test_a_password_that_was_changed_is_503_and_is_not_told(cluster, tmp_path):
     cluster.query("CREATE ROLE app LOGIN PASSWORD 'first-word'")
     cluster.query("CREATE DATABASE app OWNER app")

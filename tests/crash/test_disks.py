@@ -104,6 +104,7 @@ def test_a_full_disk_below_sqlite(served, tmp_path):
         assert is_well(disk / "data")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("room", [0, 8192, 200_000])
 def test_a_full_disk_for_backups_stops_nothing_else_of_maintenance(tmp_path, room):
     data, config = tmp_path / "data", tmp_path / "tagwerk.ini"
@@ -139,6 +140,7 @@ def test_a_file_that_takes_no_changes(served, tmp_path):
     assert is_well(data)
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_looked_into_any_more(served, tmp_path):
     data = tmp_path / "data"
     client = served(data)
@@ -150,6 +152,7 @@ def test_a_folder_that_cannot_be_looked_into_any_more(served, tmp_path):
     assert is_well(data)
 
 
+@pytest.mark.long
 def test_permissions_that_are_only_looked_at_when_a_file_is_opened(served, tmp_path):
     """Who has the file open goes on; who comes later is told."""
     data = tmp_path / "data"
@@ -165,6 +168,7 @@ def test_permissions_that_are_only_looked_at_when_a_file_is_opened(served, tmp_p
     assert is_well(data)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_file_that_somebody_takes_away_or_replaces(served, tmp_path, replaced):
     """Whatever was written to it from then on would be gone with it."""
@@ -237,6 +241,7 @@ def small_cluster() -> Iterator[tuple[Cluster, Path]]:
             yield cluster, disk
 
 
+@pytest.mark.long
 def test_a_full_disk_below_everything_of_postgresql(small_cluster, on_postgresql, tmp_path):
     """Without room for its log PostgreSQL ends itself; it is started again once there is room."""
     cluster, disk = small_cluster

@@ -81,6 +81,7 @@ def test_several_first_starts_at_once_make_one_database(tmp_path, new_data):
     assert [server.stop() for server in servers] == [0, 0, 0]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_stopping_does_not_wait_for_readers_that_hang(new_server):
     server = new_server()

@@ -228,6 +228,7 @@ def test_a_nextcloud_comes_over_with_its_shares_and_groups(tmp_path, request, en
         assert here.login("anna", "secret") == "anna"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", ["sabre", "baikal", "nextcloud"])
 @pytest.mark.parametrize("engine", ["postgresql", "mysql"])
 def test_each_database_gives_the_same_as_sqlite(tmp_path, request, server, engine, password_hash):
