@@ -26,7 +26,8 @@ def engine(anna, data):
     engine = open_engine(f"sqlite://{data}/tagwerk.sqlite")
     now = int(time.time())
     with engine.write() as txn:
-        txn.execute("UPDATE collection SET created = ?", (now - 4 * HOUR,))
+        for table in ("principal", "collection"):
+            txn.execute(f"UPDATE {table} SET created = ?", (now - 4 * HOUR,))
         put(txn, "a", "Before", at=now - 3 * HOUR)
         put(txn, "b", "Deleted", at=now - 3 * HOUR)
         put(txn, "a", "After", at=now - HOUR)
@@ -169,6 +170,7 @@ def test_everything_of_somebody_is_again_what_it_was(tagwerk, engine):
     tagwerk("collection", "remove", "anna", "tasks")
 
     assert "since a time" in tagwerk("undo", "anna").err
+    assert "name a later time" in tagwerk("undo", "anna", "--since", "5h").err
     done = tagwerk("undo", "anna", "--since", "2h")
 
     assert done.code == 0

@@ -146,6 +146,8 @@ def make(folder: Path) -> None:
         assert binding is not None
         upload = read(event("one", summary="Changed"), now=now)
         put_object(txn, binding.collection.id, "one.ics", upload=upload, now=now)
+        # They were here before what the documents undo.
+        txn.execute("UPDATE principal SET created = ?", (now - 24 * 60 * 60,))
     engine.close()
 
 

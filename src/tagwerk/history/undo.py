@@ -71,8 +71,10 @@ def user_since(txn: Transaction, owner: Principal, instant: int) -> list[Part]:
     """How to make what somebody owns what it was just before `instant`, in seconds since 1970.
 
     Raises:
-        Conflict: that is not known any more.
+        Conflict: that is not known any more, or they were not here then.
     """
+    if owner.created >= instant:
+        raise Conflict(f"{owner.name} is here since {_shown(owner.created)}; name a later time.")
     parts = [_since(txn, binding, instant) for binding in collections_of(txn, owner.id)]
     parts += [
         _restored_since(txn, removed, instant)
@@ -139,8 +141,7 @@ def _differences(
 ) -> list[Step]:
     known = known_from(txn, collection)
     if created < instant < known:
-        since = datetime.fromtimestamp(known).astimezone().strftime("%Y-%m-%dT%H:%M:%S")
-        raise Conflict(f"What {name} held then is not known any more; it is known from {since} on.")
+        raise Conflict(f"What {name} held then is not known any more; it is known from {_shown(known)} on.")
     before = {version.name: version for version in versions_at(txn, collection, instant)}
     steps = []
     for each in new_since(txn, collection, instant):
@@ -153,6 +154,11 @@ def _differences(
             title = title_of(version.content or b"")
             steps.append(Step(each, title, version, exists=now_there is not None))
     return steps
+
+
+def _shown(instant: int) -> str:
+    """An instant as --since takes it."""
+    return datetime.fromtimestamp(instant).astimezone().strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def history_of(txn: Transaction, collection: CollectionId, name: str) -> list[Version]:
