@@ -52,7 +52,7 @@ def contents(txn: Transaction, owner: Principal, *, titles: bool = True) -> list
             f"{each.name}@{each.id % 2**31:x}",
             each.kind.value,
             each.name,
-            f"{each.objects} objects",
+            "1 object" if each.objects == 1 else f"{each.objects:,} objects",
             each.removed,
             each.by,
             each.bytes,
