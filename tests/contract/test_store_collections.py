@@ -11,12 +11,12 @@ from tagwerk.store.collections import (
     CALENDAR_COMPONENTS,
     bindings_of,
     create_collection,
-    delete_collection,
     find_binding,
     lock_collection,
     next_modseq,
     rename_binding,
 )
+from tagwerk.store.history import delete_collection
 from tagwerk.store.objects import put_object
 from tagwerk.store.principals import add_principal, remove_principal
 

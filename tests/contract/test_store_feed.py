@@ -14,8 +14,9 @@ from store_samples import NOW, event
 import serverprocess
 from tagwerk.model import Collection, CollectionId, Kind, Modseq
 from tagwerk.store import Engine, open_engine
-from tagwerk.store.collections import create_collection, delete_collection
+from tagwerk.store.collections import create_collection
 from tagwerk.store.feed import GONE, Feed
+from tagwerk.store.history import delete_collection
 from tagwerk.store.objects import put_object
 
 WRITER = """

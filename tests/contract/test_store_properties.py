@@ -6,7 +6,8 @@ import pytest
 from store_samples import NOW, event
 
 from tagwerk.model import NO_BINDING, BindingId
-from tagwerk.store.collections import delete_collection, find_binding
+from tagwerk.store.collections import find_binding
+from tagwerk.store.history import delete_collection
 from tagwerk.store.objects import put_object, remove_object
 from tagwerk.store.properties import (
     collection_properties,

@@ -10,7 +10,8 @@ from store_samples import NOW, event
 from tagwerk.errors import SyncTokenInvalid
 from tagwerk.model import Kind, Modseq, SyncToken
 from tagwerk.store import open_engine
-from tagwerk.store.collections import create_collection, delete_collection, find_binding
+from tagwerk.store.collections import create_collection, find_binding
+from tagwerk.store.history import delete_collection
 from tagwerk.store.objects import etags, put_object, remove_object
 from tagwerk.store.principals import add_principal
 from tagwerk.store.sync import changes_since, current_token, parse_token, prune_tombstones

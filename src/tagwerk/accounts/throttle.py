@@ -13,10 +13,10 @@ import ipaddress
 import logging
 import threading
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
+from tagwerk.accounts.background import Background
 from tagwerk.errors import TagwerkError, TooManyAttempts
 from tagwerk.store import Engine
 from tagwerk.store.engine import Transaction, run
@@ -52,8 +52,7 @@ class Throttle:
         self._engine, self._limits = engine, limits
         self._lock = threading.Lock()
         self._told: dict[tuple[str, str], int] = {}
-        # Who logs in does not wait for a writer.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="places")
+        self._background = Background("places")
 
     def check(self, address: str, name: str, *, now: int) -> None:
         """Let an attempt be looked at, or not.
@@ -119,7 +118,7 @@ class Throttle:
 
     def close(self) -> None:
         """Write what is still to be noted; nothing can be noted afterwards."""
-        self._thread.shutdown()
+        self._background.close()
 
     def _remember(self, place: str, account: str, now: int) -> None:
         with self._lock:
@@ -129,21 +128,15 @@ class Throttle:
             if len(self._told) >= MAX_TOLD:
                 self._told.clear()
             self._told[place, account] = now
-        try:
-            self._thread.submit(self._write, place, account, now)
-        except RuntimeError:
-            pass  # The process ends.
+        self._background.do(lambda: self._write(place, account, now), what="The place of a login")
 
     def _write(self, place: str, account: str, now: int) -> None:
         try:
             run(self._engine, lambda txn: remember_login(txn, place, account, now=now))
-        except TagwerkError as error:
-            _LOGGER.debug("The place of a login was not noted: %s", error)
+        except TagwerkError:
             with self._lock:
                 self._told.pop((place, account), None)
-        except Exception:
-            # The engine is closed: a process that ends does not wait for this.
-            _LOGGER.debug("The place of a login was not noted.", exc_info=True)
+            raise
 
 
 def _is_everybodys(place: str) -> bool:

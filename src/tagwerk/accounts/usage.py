@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
-from tagwerk.errors import TagwerkError
+from tagwerk.accounts.background import Background
 from tagwerk.store import Engine, credentials
 from tagwerk.store.credentials import Credential, Use
 from tagwerk.store.engine import run
@@ -17,8 +15,6 @@ TOGETHER_SECONDS = 2.0
 """How long uses are collected before they are written."""
 
 MAX_CLIENT = 200
-
-_LOGGER = logging.getLogger("tagwerk.accounts")
 
 
 class Usage:
@@ -35,7 +31,7 @@ class Usage:
         self._uses: dict[int, Use] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="usage")
+        self._background = Background("usage")
 
     def note(self, credential: Credential, *, now: int, address: str, client: str) -> None:
         """Note a use, at most once a minute for each credential."""
@@ -50,28 +46,19 @@ class Usage:
             is_first = not self._uses
             self._uses[credential.id] = Use(credential.id, now, address[:100], _shown(client))
         if is_first:
-            try:
-                self._thread.submit(self._write)
-            except RuntimeError:
-                pass  # The process ends.
+            self._background.do(self._write, what="The use of credentials")
 
     def close(self) -> None:
         """Write what was noted; nothing can be noted afterwards."""
         self._closing.set()
-        self._thread.shutdown()
+        self._background.close()
 
     def _write(self) -> None:
         self._closing.wait(self._together_seconds)
         with self._lock:
             uses, self._uses = list(self._uses.values()), {}
-        try:
-            # In the order of ids, so that two processes do not wait for each other.
-            run(self._engine, lambda txn: credentials.note_uses(txn, sorted(uses)))
-        except TagwerkError as error:
-            _LOGGER.debug("The use of credentials was not noted: %s", error)
-        except Exception:
-            # The engine is closed: a process that ends does not wait for this.
-            _LOGGER.debug("The use of credentials was not noted.", exc_info=True)
+        # In the order of ids, so that two processes do not wait for each other.
+        run(self._engine, lambda txn: credentials.note_uses(txn, sorted(uses)))
 
 
 def _shown(client: str) -> str:

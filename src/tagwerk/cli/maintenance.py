@@ -9,19 +9,14 @@ from pathlib import Path
 
 import click
 
-from tagwerk.accounts.throttle import PLACE_SECONDS
 from tagwerk.cli.check import examine
 from tagwerk.cli.invocation import Invocation, common_options, make_private_folder, now, pass_invocation
 from tagwerk.cli.table import counted
-from tagwerk.cli.upkeep import DAY, forget_what_was
+from tagwerk.cli.upkeep import forget_what_is_old
 from tagwerk.errors import Refused, TagwerkError
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.backup import write_backup
-from tagwerk.store.engine import run
-from tagwerk.store.login_failures import forget_old_failures
-from tagwerk.store.login_places import forget_old_places
-from tagwerk.store.upkeep import forget_removals
 
 _NAME = re.compile(r"tagwerk-\d{8}T\d{6}Z\.\w+")
 
@@ -80,13 +75,8 @@ def newest_backup(folder: Path) -> Path | None:
 
 
 def _forget(engine: Engine, settings: Settings) -> str:
-    removals = forget_removals(engine, before=now() - settings.retention.tombstone_days * DAY)
-    failures = run(
-        engine, lambda txn: forget_old_failures(txn, before=now() - settings.auth.throttle_seconds)
-    )
-    run(engine, lambda txn: forget_old_places(txn, before=now() - PLACE_SECONDS))
-    versions, collections = forget_what_was(engine, settings)
-    return f"{counted(removals, 'removal')}, {counted(versions, 'earlier version')}, {counted(collections, 'deleted collection')} and {counted(failures, 'count')} of failed logins"
+    forgotten = forget_what_is_old(engine, settings)
+    return ", ".join(counted(number, noun) for noun, number in forgotten.items() if number) or "nothing"
 
 
 def _check(engine: Engine) -> str:

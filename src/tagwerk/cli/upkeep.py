@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from tagwerk.accounts.throttle import PLACE_SECONDS
 from tagwerk.cli.invocation import now
+from tagwerk.cli.table import counted
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
 from tagwerk.store.audit import forget_entries
@@ -46,28 +47,30 @@ def plan_upkeep(engine: Engine) -> None:
 
 def do_upkeep(engine: Engine, settings: Settings) -> None:
     """Forget what is old enough, and plan the next day's."""
-    retention = settings.retention
     tomorrow = datetime.fromtimestamp(now(), UTC).replace(hour=3, minute=0, second=0) + timedelta(days=1)
     due = int(tomorrow.timestamp())
     run(engine, lambda txn: add_job(txn, UPKEEP, key=_date(due), payload={}, now=now(), due=due))
-    forgotten = forget_removals(engine, before=now() - retention.tombstone_days * DAY)
-    if forgotten:
-        log.info("%d removals older than %d days were forgotten.", forgotten, retention.tombstone_days)
-    forget_what_was(engine, settings)
-    run(engine, lambda txn: forget_entries(txn, before=now() - retention.audit_days * DAY))
-    run(engine, lambda txn: forget_old_failures(txn, before=now() - settings.auth.throttle_seconds))
-    run(engine, lambda txn: forget_old_places(txn, before=now() - PLACE_SECONDS))
-    run(engine, lambda txn: forget_done(txn, before=now() - KEY_DAYS * DAY))
+    for noun, number in forget_what_is_old(engine, settings).items():
+        if number:
+            log.info("%s forgotten.", counted(number, noun))
 
 
-def forget_what_was(engine: Engine, settings: Settings) -> tuple[int, int]:
-    """Forget earlier versions, and collections in the trash, after their time; how many of each."""
-    retention = settings.retention
-    versions = forget_versions(engine, before=now() - retention.history_days * DAY)
-    collections = forget_removed_collections(engine, before=now() - retention.trash_days * DAY)
-    if versions or collections:
-        log.info("%d earlier versions and %d deleted collections were forgotten.", versions, collections)
-    return versions, collections
+def forget_what_is_old(engine: Engine, settings: Settings) -> dict[str, int]:
+    """Forget everything whose time is over, as `[retention]` says; how many of each, by its noun."""
+    retention, instant = settings.retention, now()
+    return {
+        "removal": forget_removals(engine, before=instant - retention.tombstone_days * DAY),
+        "earlier version": forget_versions(engine, before=instant - retention.history_days * DAY),
+        "deleted collection": forget_removed_collections(engine, before=instant - retention.trash_days * DAY),
+        "audit record": run(
+            engine, lambda txn: forget_entries(txn, before=instant - retention.audit_days * DAY)
+        ),
+        "failed login": run(
+            engine, lambda txn: forget_old_failures(txn, before=instant - settings.auth.throttle_seconds)
+        ),
+        "login place": run(engine, lambda txn: forget_old_places(txn, before=instant - PLACE_SECONDS)),
+        "finished job": run(engine, lambda txn: forget_done(txn, before=instant - KEY_DAYS * DAY)),
+    }
 
 
 def _date(instant: int) -> str:

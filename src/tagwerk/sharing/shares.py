@@ -34,14 +34,20 @@ from tagwerk.store.audit import Entry, add_entry
 from tagwerk.store.collections import (
     binding_to,
     bindings_of,
-    delete_collection,
     find_collection,
     is_taken,
     lock_collection,
     next_modseq,
 )
 from tagwerk.store.engine import Transaction
-from tagwerk.store.history import RemovedCollection, forget_places, put_aside, put_place, take_back
+from tagwerk.store.history import (
+    RemovedCollection,
+    delete_collection,
+    forget_places,
+    put_aside,
+    put_place,
+    take_back,
+)
 from tagwerk.store.principals import everybody_in, principal_by_id
 from tagwerk.store.properties import collection_properties, home_properties, set_collection_properties
 

@@ -19,7 +19,6 @@ from tagwerk.model import (
 )
 from tagwerk.store.access import access_of, accesses_of
 from tagwerk.store.engine import Row, Transaction, new_id
-from tagwerk.store.history import delete_rows
 
 CALENDAR_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 """What a calendar holds where its creator did not say (RFC 4791 5.2.3)."""
@@ -271,11 +270,6 @@ def next_personal_modseq(txn: Transaction, collection: CollectionId) -> Modseq:
         raise NotFound("The collection is gone.")
     txn.changed(collection, Modseq(row[0]))
     return Modseq(row[0])
-
-
-def delete_collection(txn: Transaction, collection: CollectionId) -> None:
-    """Delete a collection for ever with its objects, its shares, and its place in every home."""
-    delete_rows(txn, collection)
 
 
 def rename_binding(txn: Transaction, binding: Binding, *, name: str) -> None:

@@ -360,7 +360,7 @@ def make_room(txn: Transaction, owner: PrincipalId, *, most: int) -> None:
             break
         over -= size
         if not name:
-            delete_rows(txn, collection)
+            delete_collection(txn, collection)
             continue
         txn.execute(
             "DELETE FROM version WHERE collection_id = ? AND name = ? AND modseq = ?",
@@ -388,7 +388,7 @@ def known_from(txn: Transaction, collection: CollectionId) -> int:
     return int(row[0])
 
 
-def delete_rows(txn: Transaction, collection: CollectionId) -> None:
+def delete_collection(txn: Transaction, collection: CollectionId) -> None:
     """Delete a collection for ever with everything that belongs to it."""
     txn.execute("DELETE FROM object WHERE collection_id = ?", (collection,))
     txn.execute("DELETE FROM version WHERE collection_id = ?", (collection,))
@@ -402,7 +402,7 @@ def delete_removed(txn: Transaction, collection: CollectionId) -> bool:
     sql = f"SELECT 1 FROM collection WHERE id = ? AND removed <> 0{txn.for_update}"
     if txn.row(sql, (collection,)) is None:
         return False
-    delete_rows(txn, collection)
+    delete_collection(txn, collection)
     return True
 
 

@@ -232,7 +232,8 @@ def _restore_trash(backup: Transaction, txn: Transaction, owner: int) -> None:
     for row in list(read_rows(backup, collections, " WHERE owner_id = ? AND removed <> 0", (owner,))):
         if txn.row("SELECT 1 FROM collection WHERE id = ?", (row[0],)):
             continue
-        txn.many(collections.insert, [row])
+        # Its numbers may have been given to other changes after the backup, so its history begins anew.
+        txn.many(collections.insert, [_begun_anew(row, 0)])
         for each in tables():
             if not each.in_collection:
                 continue
@@ -242,6 +243,11 @@ def _restore_trash(backup: Transaction, txn: Transaction, owner: int) -> None:
                 where += f" AND principal_id = {owner:d}"
             for batch in batches(read_rows(backup, each, where, (row[0],))):
                 txn.many(each.insert, batch)
+        txn.execute(
+            "DELETE FROM share WHERE collection_id = ? AND grantee_id <> 0"
+            " AND NOT EXISTS (SELECT 1 FROM principal p WHERE p.id = share.grantee_id)",
+            (row[0],),
+        )
 
 
 def _restore_principal(backup: Transaction, txn: Transaction, owner: int, name: str) -> bool:
