@@ -22,7 +22,7 @@ BY_ID = {"principal", "collection", "binding", "credential", "link"}
 """Tables whose key is an id that begins as that of whom the row belongs to."""
 
 THE_SERVERS = {
-    "meta": "facts about the database itself, a dozen rows",
+    "meta": "facts about the database itself, and what moves from other servers have done",
     "login_failure": "counted by the address they come from, for names that may belong to nobody",
     "login_place": "asked for the address that a login comes from",
 }
