@@ -7,6 +7,7 @@ import threading
 import pytest
 from store_samples import NOW, event
 
+from tagwerk.errors import Unavailable
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import etags, put_object
@@ -37,6 +38,24 @@ def test_a_write_that_raises_leaves_nothing(store):
 
     with store.read() as txn:
         assert principal_by_name(txn, "anna") is None
+
+
+def test_what_still_runs_when_the_program_ends_hears_that_the_database_is_away(url):
+    engine = open_engine(url)
+    with engine.write() as txn:
+        add_principal(txn, "anna", now=NOW)
+    engine.close()
+
+    with pytest.raises(Unavailable), engine.write() as txn:
+        add_principal(txn, "berta", now=NOW)
+    with pytest.raises(Unavailable), engine.read() as txn:
+        principal_by_name(txn, "anna")
+
+    again = open_engine(url)
+    with again.read() as txn:
+        names = [name for name in ("anna", "berta") if principal_by_name(txn, name)]
+    again.close()
+    assert names == ["anna"]
 
 
 def test_a_savepoint_is_undone_alone(store):

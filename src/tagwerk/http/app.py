@@ -64,19 +64,15 @@ class Handler(Protocol):
     def handle(self, scope: Scope, body: bytes, path: str) -> Response:
         """Answer one request; called in a worker thread."""
 
-
-class Frame(Handler, Protocol):
-    """What stands between HTTP and the DAV engine: authentication and dispatch."""
-
     def close(self) -> None:
-        """The server ends."""
+        """The server ends: write what is still to be noted."""
 
 
-FrameFactory = Callable[[Settings, Engine], Frame]
+FrameFactory = Callable[[Settings, Engine], Handler]
 
 
 def create(
-    settings: Settings, frame: Frame, public: Handler, observed: ObservedEngine | None = None
+    settings: Settings, frame: Handler, public: Handler, observed: ObservedEngine | None = None
 ) -> ASGIApp:
     """The application around `frame`, and `public` for who need not log in; it lives as long as the server.
 
@@ -91,6 +87,7 @@ def create(
         # Everybody has been answered; what still runs is what nobody waits for.
         await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
         frame.close()
+        public.close()
 
     base = settings.server.base_path
     dav = DavApp(settings, frame, threads, observed)
@@ -126,7 +123,7 @@ def create(
 
 
 class DavApp:
-    """ASGI in, `Frame` behind it."""
+    """ASGI in, a `Handler` behind it."""
 
     def __init__(
         self, settings: Settings, frame: Handler, threads: Executor, observed: ObservedEngine | None = None

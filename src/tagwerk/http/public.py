@@ -96,6 +96,10 @@ class PublicLinks:
             return None
         return links.find(txn, token, kind=kind, now=int(self._clock()))
 
+    def close(self) -> None:
+        """Write what is still to be noted of failed passwords."""
+        self._passwords.close()
+
     def _may(self, request: Request, address: str) -> bool:
         """Whether the password is right, where there is a link with one; links keep theirs until they end.
 

@@ -157,6 +157,7 @@ class SqliteEngine:
     def read(self) -> Iterator[SqliteTransaction]:
         with _translated(self._path):
             with self._readers_lock:
+                self._refuse_if_closed()
                 connection = self._readers.pop() if self._readers else None
             if connection is None:
                 self._look()
@@ -180,15 +181,17 @@ class SqliteEngine:
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
-        with _translated(self._path), self._writer_lock, self._queue.turn():
-            self._look()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield SqliteTransaction(self._writer)
-                self._writer.execute("COMMIT")
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+        with _translated(self._path), self._writer_lock:
+            self._refuse_if_closed()
+            with self._queue.turn():
+                self._look()
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield SqliteTransaction(self._writer)
+                    self._writer.execute("COMMIT")
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
 
     def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
         with _translated(self._path):
@@ -234,6 +237,10 @@ class SqliteEngine:
                 self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return free * size if worth else 0
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Unavailable(f"The database {self._path} is not used any more: the program ends.")
 
     def close(self) -> None:
         with self._readers_lock:
