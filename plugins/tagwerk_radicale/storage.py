@@ -211,8 +211,6 @@ class Storage(BaseStorage):
             if target.kind is Kind.CALENDAR and item.component_name not in target.components:
                 raise Refused(f"{to_collection.path} holds no {item.component_name}.")
             now = int(time.time())
-            if source_id != target.id and to_collection.view.find(txn, to_href) is not None:
-                writing.remove(txn, to_collection.view, to_href, now=now)
             writing.move(txn, source.view, item.href, to=to_collection.view, as_name=to_href, now=now)
             source.refresh(txn)
             to_collection.refresh(txn)

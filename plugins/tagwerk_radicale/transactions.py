@@ -15,7 +15,14 @@ from typing import Any, TypeVar
 
 from radicale.pathutils import CollidingPathError
 
-from tagwerk.errors import Conflict, InsufficientStorage, Refused, TagwerkError, Unavailable
+from tagwerk.errors import (
+    Conflict,
+    InsufficientStorage,
+    PreconditionFailed,
+    Refused,
+    TagwerkError,
+    Unavailable,
+)
 from tagwerk.store.collections import lock_places
 from tagwerk.store.engine import Engine, Transaction
 
@@ -141,7 +148,7 @@ class Database:
             raise ValueError(f"[Errno {errno.ENOSPC}] {error}") from error
         except TagwerkError as error:
             session.poisoned |= not session.tolerant
-            if isinstance(error, Refused):
+            if isinstance(error, Refused | PreconditionFailed):
                 raise ValueError(f"[Errno {errno.EACCES}] {error}") from error
             if isinstance(error, Conflict):
                 raise CollidingPathError(str(error)) from error

@@ -72,8 +72,16 @@ TABLE = {
     "put a new object": ("PUT", "new.ics", NEW, {}, WRITERS, 403),
     "put a changed object": ("PUT", "plain.ics", CHANGED, {}, WRITERS, 403),
     "put an alarm of one's own": ("PUT", "plain.ics", ONLY_ALARM, {}, EVERYBODY - {"bea"}, 403),
-    "put over a masked object": ("PUT", "conf.ics", calendar("conf", "SUMMARY:Busy\n"), {}, FULL, 403),
-    "put over a hidden object": ("PUT", "priv.ics", calendar("priv", "SUMMARY:Busy\n"), {}, FULL, None),
+    "put over a masked object": ("PUT", "conf.ics", calendar("conf", "SUMMARY:Taken\n"), {}, FULL, 403),
+    "put over a hidden object": ("PUT", "priv.ics", calendar("priv", "SUMMARY:Taken\n"), {}, FULL, None),
+    "put over it what was seen masked": (
+        "PUT",
+        "plain.ics",
+        calendar("plain", "SUMMARY:Busy\n"),
+        {},
+        {"anna"},
+        None,
+    ),
     "put under a hidden name": ("PUT", "priv.ics", calendar("else", "SUMMARY:Busy\n"), {}, set(), None),
     "put what one would not see": (
         "PUT",

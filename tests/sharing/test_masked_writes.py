@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from secrets_everywhere import full
 from sharedworld import delegate, share
@@ -118,6 +120,67 @@ def test_what_was_copied_does_not_come_back_either(world: World, work: str, view
         assert client.move(copied, f"{place}again.ics").status in (403, 409)
 
     assert stored(world, work) == before
+
+
+def writes_of_old(client: EngineDav, viewer: str, name: str, seen: Answer) -> list[Answer]:
+    """Everything by which somebody could write back what they `seen` have, without having looked again."""
+    path = f"{place_of(viewer)}{name}.ics"
+    later = re.sub(r"DTSTART[^\r]*", "DTSTART:20260105T080000Z", seen.text)
+    bodies = [
+        seen.body,
+        later.encode(),
+        seen.text.replace("\r\nEND:VEVENT", "\r\nCLASS:PUBLIC\r\nEND:VEVENT"),
+    ]
+    headers = [{}, {"If-Match": "*"}, {"If-Match": seen.etag or ""}]
+    answers = [client("PUT", path, body, **calendar_type(**more)) for body in bodies for more in headers]
+    own = f"/{viewer}/own/{name}.ics"
+    assert client.put(own, seen.body).status in (201, 204)
+    answers += [client.copy(own, path), client.move(own, path)]
+    return answers
+
+
+@pytest.mark.parametrize("name", ["conf", "half", "open", "gap"])
+@pytest.mark.parametrize("level", ["write", "manage"])
+def test_what_was_masked_is_not_written_back_when_it_is_no_more(
+    world: World, work: str, level: str, name: str
+) -> None:
+    """Whoever saw busy time, and may see and write everything by now."""
+    client = world.client("busy")
+    seen = client.get(f"/busy/work/{name}.ics")
+    share(world, work, "busy", level)
+    before = stored(world, work)
+
+    answers = writes_of_old(client, "busy", name, seen)
+
+    assert {answer.status for answer in answers} <= {403, 412}
+    assert stored(world, work) == before
+
+
+def test_what_was_confidential_is_not_written_back_when_it_is_public(world: World, work: str) -> None:
+    client, anna = world.client("write"), world.client()
+    seen = {name: client.get(f"/write/work/{name}.ics") for name in ("conf", "half")}
+    for name in seen:
+        public = OBJECTS[name].replace(b"CLASS:CONFIDENTIAL", b"CLASS:PUBLIC")
+        assert anna.put(f"{work}{name}.ics", public).status == 204
+    before = stored(world, work)
+
+    answers = [answer for name in seen for answer in writes_of_old(client, "write", name, seen[name])]
+
+    assert {answer.status for answer in answers} == {412}
+    assert stored(world, work) == before
+
+
+def test_who_has_seen_an_event_may_call_it_busy(world: World, work: str) -> None:
+    client, path = world.client("write"), "/write/work/open.ics"
+    seen = client.get(path)
+    called = event("open", summary="Busy")
+
+    assert client("PUT", path, called, **calendar_type()).status == 412
+    assert client("PUT", path, called, **calendar_type(**{"If-Match": seen.etag or ""})).status == 204
+    assert "SUMMARY:Busy" in world.client().get(f"{work}open.ics").text
+    assert (
+        client("PUT", path, event("open", summary="Busy", more="LOCATION:x"), **calendar_type()).status == 204
+    )
 
 
 @pytest.mark.parametrize("level", ["busy", "read", "write", "manage"])

@@ -47,6 +47,11 @@ def _if_match(header: str, etag: str | None) -> bool:
     return any(tag in (etag, etag.strip('"')) for tag in _ETAG.findall(header))
 
 
+def names_a_tag(request: Request) -> bool:
+    """Whether ``If-Match`` names one: where it holds, who asks has seen what is there."""
+    return request.header("if-match").strip() not in ("", "*")
+
+
 def matches_none(header: str, etag: str | None) -> bool:
     """Whether ``If-None-Match`` holds: nothing is there, or nothing that the header names."""
     if etag is None:

@@ -43,7 +43,7 @@ from tagwerk.store.collections import (
     next_personal_modseq,
     rename_binding,
 )
-from tagwerk.store.objects import find_object, remove_object
+from tagwerk.store.objects import find_object
 
 feature = Feature("RFC 4918 COPY and MOVE")
 
@@ -131,8 +131,6 @@ def _transfer_object(
         more = source.stored.size - (existing.size if existing else 0)
         quota.check(context, into.binding.collection.owner, more=more)
     try:
-        if existing is not None:
-            remove_object(context.txn, there, to[2], now=context.now, by=context.user.id)
         transfer = writing.move if moving else writing.copy
         transfer(
             context.txn,

@@ -234,7 +234,8 @@ def put(context: Context) -> Response:
             raise
         return _represented(context, resource, name, status=412)
     try:
-        planned = writing.plan(view, name, upload, replacing=stored, now=context.now)
+        known = conditions.names_a_tag(context.request)
+        planned = writing.plan(view, name, upload, replacing=stored, now=context.now, known=known)
         quota.check(context, collection.owner, more=planned.grown)
         written = writing.carry_out(context.txn, view, name, planned, now=context.now)
     except UidConflict as error:

@@ -47,6 +47,9 @@ _BUSY: Final = frozenset({"BUSY", "BUSY-UNAVAILABLE", "BUSY-TENTATIVE"})
 _RULE_PARTS: Final = """
     FREQ INTERVAL COUNT UNTIL WKST RSCALE SKIP BYMONTH BYWEEKNO BYYEARDAY BYMONTHDAY BYDAY BYHOUR BYMINUTE BYSECOND BYSETPOS
     """
+_TITLE: Final = "Busy"
+"""What stands in the place of every SUMMARY."""
+
 _SEQUENCE = re.compile(r"[0-9]{1,9}\Z")
 _TZNAME = re.compile(r"[+-][0-9]{2}(?:[0-9]{2})?\Z")
 _TZNAMES: Final = frozenset({"UTC", "GMT", *(name.upper() for name in ABBREVIATIONS)})
@@ -104,6 +107,29 @@ def masked(calendar: Component, *, everything: bool) -> Component | None:
     made.lines = list(calendar.lines) if public else _head(calendar)
     made.children = [*names.definitions(), *objects]
     return made
+
+
+def is_what_was_masked(sent: Component, stored: Component) -> bool:
+    """Whether the VCALENDAR `sent` has the title of what is masked where `stored` has one of its own.
+
+    So it looks when somebody changes, and sends back, what they got while they were to see
+    only busy time.
+    """
+    titles = {_instance(child): _title(child) for child in stored.children if child.name in SCHEDULED}
+    return any(
+        titles.get(_instance(child), titles.get("", _TITLE)) != _TITLE
+        for child in sent.children
+        if child.name in SCHEDULED and _title(child) == _TITLE
+    )
+
+
+def _title(component: Component) -> str:
+    return component.value("SUMMARY").strip()
+
+
+def _instance(component: Component) -> str:
+    """The RECURRENCE-ID of an override, "" for a master; zones are not compared, as their names are masked too."""
+    return component.value("RECURRENCE-ID").strip().upper()
 
 
 def _levels(calendar: Component) -> list[tuple[Component, Privacy]]:
@@ -164,7 +190,7 @@ def _masked(component: Component, names: _ZoneNames) -> Component:
     if words.get("TRANSP") in _TRANSP:
         made.lines.append(Line("TRANSP", words["TRANSP"], component.index))
     if component.name in SCHEDULED:
-        made.lines.append(Line("SUMMARY", "Busy", component.index))
+        made.lines.append(Line("SUMMARY", _TITLE, component.index))
     if component.name == "VAVAILABILITY":
         made.children = [_masked(child, names) for child in component.children if child.name == "AVAILABLE"]
     return made

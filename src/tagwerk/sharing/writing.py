@@ -11,8 +11,16 @@ import dataclasses
 from dataclasses import dataclass
 
 from tagwerk.contentline import Component, parse, serialize
-from tagwerk.errors import CALDAV, NeedPrivileges, NotFound, ObjectTooLarge, UidConflict
+from tagwerk.errors import (
+    CALDAV,
+    NeedPrivileges,
+    NotFound,
+    ObjectTooLarge,
+    PreconditionFailed,
+    UidConflict,
+)
 from tagwerk.ical import resource as ical_resource
+from tagwerk.ical.masking import is_what_was_masked
 from tagwerk.ical.personal import same_shared, taken_apart
 from tagwerk.model import Access, StoredObject, Upload
 from tagwerk.sharing.views import View
@@ -48,14 +56,18 @@ class Plan:
     grown: int
 
 
-def plan(view: View, name: str, upload: Upload, *, replacing: StoredObject | None, now: int) -> Plan:
+def plan(
+    view: View, name: str, upload: Upload, *, replacing: StoredObject | None, now: int, known: bool = False
+) -> Plan:
     """Divide what somebody sent, and see whether they may write it.
 
     `replacing` is what the name has in the database, with its bytes unless the view is plain;
-    the caller has read it under the collection's row lock.
+    the caller has read it under the collection's row lock.  `known`: they have shown that it is
+    what they saw last.
 
     Raises:
         NeedPrivileges: they may not.
+        PreconditionFailed: they send back what they saw when it was masked.
         UidConflict: another UID has the name, or another name the UID.
     """
     existing = replacing
@@ -83,6 +95,8 @@ def plan(view: View, name: str, upload: Upload, *, replacing: StoredObject | Non
         return Plan(existing, None, own.dumps(), 0)
     if not view.access.writes:
         raise NeedPrivileges(_ONLY_OWN)
+    if base is not None and not known:
+        _check_is_not_masked(shared, base)
     if view.masks and upload.facts.privacy > 0:
         raise NeedPrivileges(
             "In a calendar of somebody else you could not see what you mark as private or confidential;"
@@ -151,15 +165,18 @@ def remove(txn: Transaction, view: View, name: str, *, now: int) -> None:
 def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
     """Move an object: the row as it is where nobody sees less of it, else what the mover sees of it.
 
+    What has the other name already is removed.
+
     Raises:
         NotFound: there is none that the mover sees.
         NeedPrivileges: they may not take it away, or not put it there.
+        PreconditionFailed: it is what they saw of the other one when that was masked.
         UidConflict: another name in `to` has its UID.
     """
     if not view.access.writes or not to.access.writes:
         raise NeedPrivileges("You may not change this collection.")
     check_place(view, find_object(txn, view.collection.id, name))
-    check_place(to, find_object(txn, to.collection.id, as_name))
+    _make_room(txn, view, name, to=to, as_name=as_name, now=now)
     # What leaves for somebody else's collection is gone for its owner.
     how = How.MOVED if view.collection.owner == to.collection.owner else How.REMOVED
     if view.collection.id == to.collection.id or (view.plain and to.plain):
@@ -183,12 +200,33 @@ def copy(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now
     """Store an object a second time, as `move` moves it."""
     if not to.access.writes:
         raise NeedPrivileges("You may not change this collection.")
-    check_place(to, find_object(txn, to.collection.id, as_name))
+    _make_room(txn, view, name, to=to, as_name=as_name, now=now)
     if view.plain and to.plain:
         copy_object(txn, view.collection.id, name, to=to.collection.id, as_name=as_name, now=now)
         return
     upload = _seen(txn, view, name, now=now)
     store(txn, to, as_name, upload, now=now)
+
+
+def _make_room(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
+    """Remove what is to be replaced by the object `name`."""
+    existing = find_object(txn, to.collection.id, as_name, content=not to.plain)
+    check_place(to, existing)
+    if existing is None:
+        return
+    if existing.content is not None:
+        coming = _seen(txn, view, name, now=now)
+        if coming.facts.uid == existing.uid:
+            _check_is_not_masked(_calendar(coming.content), _calendar(existing.content))
+    bury_object(txn, to.collection.id, existing, now=now, by=view.viewer)
+
+
+def _check_is_not_masked(sent: Component, stored: Component) -> None:
+    """Raises PreconditionFailed where somebody sends back what they saw of an object when it was masked."""
+    if is_what_was_masked(sent, stored):
+        raise PreconditionFailed(
+            "This is what you saw of it when only busy time was shown; get it again and change that."
+        )
 
 
 def _seen(txn: Transaction, view: View, name: str, *, now: int) -> Upload:
