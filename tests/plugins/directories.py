@@ -46,6 +46,8 @@ class Pam:
         module = types.ModuleType("pam")
         module.authenticate = lambda login, password, service: password == PASSWORD  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "pam", module)
+        # A database that is made meanwhile asks for an account of the system.
+        self._others = pwd.getpwnam
         monkeypatch.setattr(pwd, "getpwnam", self._account)
         monkeypatch.setattr(grp, "getgrgid", self._group)
         monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [gid, *map(self._gid, self._groups[name])])
@@ -58,7 +60,7 @@ class Pam:
 
     def _account(self, name: str) -> pwd.struct_passwd:
         if name not in self._groups:
-            raise KeyError(name)
+            return self._others(name)
         # As Debian does it, everybody has a group of their own.
         return pwd.struct_passwd((name, "x", 100_000, self._gid(name), "", "/", "/bin/sh"))
 
