@@ -90,7 +90,7 @@ class Collection(BaseCollection):
 
     @property
     def last_modified(self) -> str:
-        return formatdate(self.binding.collection.modified, usegmt=True)
+        return formatdate(self.view.modified, usegmt=True)
 
     def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
         """RFC 6578.  Radicale asks for the token alone too, outside of the lock, so names are read lazily."""

@@ -147,8 +147,9 @@ class Collection:
 
     `modseq` is its change counter, `min_modseq` the newest change that was forgotten
     (tombstones up to it are gone), `epoch` names the history that both count.
-    `shared_modseq` is the last change that was not only somebody's own (alarms of a sharee).
-    `created` and `modified` are in seconds since 1970, `bytes` is the size of all objects.
+    `own_modseq` is the last change that was only somebody's own (alarms of a sharee), `shared_modseq`
+    the last other one, `open_modseq` the last of these that was of something that is not private.
+    `created`, `modified` and `open_modified` are in seconds since 1970, `bytes` is the size of all objects.
     """
 
     id: CollectionId
@@ -162,6 +163,9 @@ class Collection:
     modified: int
     bytes: int
     shared_modseq: Modseq
+    open_modseq: Modseq
+    open_modified: int
+    own_modseq: Modseq
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ def test_what_was_stored_before_has_a_history_from_now_on(upgraded):
 def test_of_what_was_before_it_nothing_is_undone(upgraded):
     engine, _ = upgraded
     with engine.write() as txn:
+        if txn.row("SELECT 1 FROM collection WHERE known_from = 0"):
+            return  # Since schema 7 it is known from the beginning.
         txn.execute("UPDATE collection SET created = created - 1000")
 
     with engine.read() as txn, pytest.raises(Conflict, match="not known any more"):

@@ -94,6 +94,18 @@ def test_a_subscription_costs_nothing_while_nothing_changes(visitor, account, ma
     assert changed.etag != first.etag
 
 
+def test_a_subscription_costs_nothing_while_only_private_things_change(visitor, account, make):
+    place = f"/{account.user}/calendar/"
+    account.put(place + "open.ics", event("open"))
+    _, path = make()
+    first = visitor.get(path)
+
+    account.put(place + "private.ics", private("private", "PRIVATE"))
+    account.delete(place + "private.ics")
+
+    assert visitor.get(path, If_None_Match=first.etag).status == 304
+
+
 def test_head_says_what_get_says(visitor, make):
     _, path = make()
 

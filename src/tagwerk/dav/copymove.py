@@ -179,7 +179,7 @@ def _transfer_collection(
     if moving and not source.own:
         raise NeedPrivileges("You may not move the calendars of those for whom you act.")
     lock_collection(context.txn, source.binding.collection.id)
-    conditions.check(context.request, collection_etag(source), modified=source.binding.collection.modified)
+    conditions.check(context.request, collection_etag(source), modified=source.view.modified)
     existing = find_binding_of(context.txn, home.principal.id, to[1])
     _overwrites(context, exists=existing is not None)
     if existing is not None and existing.collection.kind is not source.binding.collection.kind:

@@ -100,8 +100,8 @@ def _get_collection(context: Context, resource: CollectionResource) -> Response:
     if collection.kind is Kind.NOTIFICATIONS:
         return Response(200, {"Content-Type": "text/html; charset=utf-8"}, _page(context, resource))
     etag = collection_etag(resource)
-    headers = {"ETag": etag, "Last-Modified": conditions.http_date(collection.modified)}
-    if conditions.not_modified(context.request, etag=etag, modified=collection.modified):
+    headers = {"ETag": etag, "Last-Modified": conditions.http_date(resource.view.modified)}
+    if conditions.not_modified(context.request, etag=etag, modified=resource.view.modified):
         return Response(304, headers)
     suffix = "ics" if collection.kind is Kind.CALENDAR else "vcf"
     filename = paths.segment(f"{resource.binding.name}.{suffix}")
@@ -287,7 +287,7 @@ def delete(context: Context) -> Response:
         conditions.check(context.request, resource.stored.etag, modified=resource.stored.modified)
         writing.remove(context.txn, parent.view, resource.stored.name, now=context.now)
         return Response(204)
-    conditions.check(context.request, collection_etag(resource), modified=collection.modified)
+    conditions.check(context.request, collection_etag(resource), modified=resource.view.modified)
     if resource.access is Access.OWNER:
         shares.delete(context.txn, collection.id, by=context.by)
     elif resource.own:

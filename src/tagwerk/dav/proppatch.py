@@ -23,7 +23,7 @@ from tagwerk.dav.sharees import principal_of
 from tagwerk.dav.timezones import agreeing
 from tagwerk.dav.webdav import DISPLAYNAME
 from tagwerk.errors import CALDAV, CARDDAV, DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
-from tagwerk.model import NO_BINDING, Access
+from tagwerk.model import NO_BINDING, Access, Privacy
 from tagwerk.sharing.delegation import set_delegates
 from tagwerk.store.collections import next_modseq, next_personal_modseq
 from tagwerk.store.properties import (
@@ -157,9 +157,10 @@ def store(
         set_principal_properties(context.txn, resource.principal.id, changes)
         _check_size(principal_properties_size(context.txn, resource.principal.id))
         return
-    masked = False
+    masked = private = False
     if isinstance(resource, ObjectResource):
         parent, name = resource.parent, resource.stored.name
+        private = resource.stored.privacy == Privacy.PRIVATE
         masked = parent.view.restricts(resource.stored.privacy)
     else:
         assert isinstance(resource, CollectionResource)
@@ -180,7 +181,7 @@ def store(
                 binding=parent.binding.id,
                 object_name=name,
             )
-        next_modseq(context.txn, collection.id, now=context.now)
+        next_modseq(context.txn, collection.id, now=context.now, private=private)
     else:
         next_personal_modseq(context.txn, collection.id)
 

@@ -150,7 +150,7 @@ def getlastmodified(context: Context, resource: Resource) -> str | None:
     if isinstance(resource, ObjectResource):
         return http_date(resource.stored.modified)
     if isinstance(resource, CollectionResource):
-        return http_date(resource.binding.collection.modified)
+        return http_date(resource.view.modified)
     return None
 
 

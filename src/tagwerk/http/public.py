@@ -147,10 +147,10 @@ def _represented(txn: Transaction, request: Request, view: View) -> Response:
     etag = view.etag
     headers = {
         "ETag": etag,
-        "Last-Modified": conditions.http_date(collection.modified),
+        "Last-Modified": conditions.http_date(view.modified),
         "Cache-Control": "private, no-cache",
     }
-    if conditions.not_modified(request, etag=etag, modified=collection.modified):
+    if conditions.not_modified(request, etag=etag, modified=view.modified):
         return Response(304, headers)
     headers["Content-Type"] = _TYPES[collection.kind]
     headers["X-Robots-Tag"] = "noindex"

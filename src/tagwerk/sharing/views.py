@@ -91,8 +91,14 @@ class View:
 
     @property
     def etag(self) -> str:
-        """The entity tag of the collection as a whole."""
-        return f'"{self.epoch}-{self.modseq}"'
+        """The entity tag of the collection as a whole; others' do not tell how much has changed."""
+        text = f"{self.epoch}-{self.modseq}"
+        return f'"{text if self.plain else _digest(text, self.salt)}"'
+
+    @property
+    def modified(self) -> int:
+        """When something changed that is seen, in seconds since 1970."""
+        return self.collection.open_modified if self.masks else self.collection.modified
 
     def hides(self, privacy: int) -> bool:
         """Whether an object is not there."""

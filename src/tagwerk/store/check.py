@@ -249,8 +249,9 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "{0}/{1}/{2} does not exist and somebody has something of their own in it.",
     ),
     (
-        f"SELECT {_NAMED}, c.shared_modseq, c.modseq FROM collection c{_PLACE} WHERE c.shared_modseq > c.modseq",
-        "{0}/{1} shows its owner change number {2}, but has counted to {3}.",
+        f"SELECT {_NAMED}, c.shared_modseq, c.open_modseq, c.own_modseq, c.modseq FROM collection c{_PLACE}"
+        " WHERE c.shared_modseq > c.modseq OR c.open_modseq > c.shared_modseq OR c.own_modseq > c.modseq",
+        "{0}/{1} shows its owner change number {2}, others {3} and {4}, but has counted to {5}.",
     ),
     (
         f"SELECT {_NAMED}, r.object_name, r.name FROM property r JOIN collection c ON c.id = r.collection_id{_PLACE}"

@@ -28,7 +28,7 @@ NOTIFICATIONS = "-notifications"
 
 COLUMNS = (
     "c.id, c.kind, c.owner_id, c.epoch, c.modseq, c.min_modseq, c.components, c.created, c.modified, c.bytes,"
-    " c.shared_modseq"
+    " c.shared_modseq, c.open_modseq, c.open_modified, c.own_modseq"
 )
 """Of `collection c`, what `collection_of` reads."""
 
@@ -74,11 +74,14 @@ def create_collection(
         now,
         0,
         Modseq(1),
+        Modseq(1),
+        now,
+        Modseq(0),
     )
     txn.later(
         "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified,"
-        " bytes, shared_modseq) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, 1)",
-        (collection.id, kind.value, owner, collection.epoch, ",".join(components), now, now),
+        " bytes, shared_modseq, open_modseq, open_modified) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, 1, 1, ?)",
+        (collection.id, kind.value, owner, collection.epoch, ",".join(components), now, now, now),
     )
     return Binding(
         bind(txn, owner, collection.id, name=name, status=Status.ACCEPTED, now=now),
@@ -243,19 +246,26 @@ def find_collection(txn: Transaction, collection: CollectionId) -> Collection | 
 
 
 def next_modseq(
-    txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0, kept: int = 0
+    txn: Transaction,
+    collection: CollectionId,
+    *,
+    now: int,
+    grown: int = 0,
+    kept: int = 0,
+    private: bool = False,
 ) -> Modseq:
     """Take the next value of the collection's change counter.
 
-    `grown` is how many bytes it has more, `kept` how many its earlier versions have more.
+    `private`: nobody notices the change from whom private things are hidden.  `grown` is how many bytes it has more, `kept` how many its earlier versions have more.
 
     The statement locks the collection's row until the transaction ends, so values
     become visible in the order in which they were taken.
     """
+    seen = "" if private else " open_modseq = modseq + 1, open_modified = ?,"
     row = txn.row(
-        "UPDATE collection SET modseq = modseq + 1, shared_modseq = modseq + 1, modified = ?, bytes = bytes + ?,"
-        " kept = kept + ? WHERE id = ? RETURNING modseq",
-        (now, grown, kept, collection),
+        f"UPDATE collection SET modseq = modseq + 1, shared_modseq = modseq + 1,{seen} modified = ?,"
+        " bytes = bytes + ?, kept = kept + ? WHERE id = ? RETURNING modseq",
+        (*([] if private else [now]), now, grown, kept, collection),
     )
     if row is None:
         raise NotFound("The collection is gone.")
@@ -265,7 +275,10 @@ def next_modseq(
 
 def next_personal_modseq(txn: Transaction, collection: CollectionId) -> Modseq:
     """Take the next value for a change that only one person sees; the others' tokens stay as they are."""
-    row = txn.row("UPDATE collection SET modseq = modseq + 1 WHERE id = ? RETURNING modseq", (collection,))
+    row = txn.row(
+        "UPDATE collection SET modseq = modseq + 1, own_modseq = modseq + 1 WHERE id = ? RETURNING modseq",
+        (collection,),
+    )
     if row is None:
         raise NotFound("The collection is gone.")
     txn.changed(collection, Modseq(row[0]))
@@ -320,8 +333,8 @@ def copy_collection(
             (made.collection.id, now, source.id),
         )
         txn.execute(
-            "UPDATE collection SET bytes = ?, modseq = ?, shared_modseq = ? WHERE id = ?",
-            (source.bytes, count + 1, count + 1, made.collection.id),
+            "UPDATE collection SET bytes = ?, modseq = ?, shared_modseq = ?, open_modseq = ? WHERE id = ?",
+            (source.bytes, count + 1, count + 1, count + 1, made.collection.id),
         )
     return made
 
@@ -358,4 +371,7 @@ def collection_of(row: Row) -> Collection:
         row[8],
         row[9],
         Modseq(row[10]),
+        Modseq(row[11]),
+        row[12],
+        Modseq(row[13]),
     )

@@ -18,6 +18,7 @@ _ROW = (
     " modified, first_instant, last_instant, floating, busy, spans_from, spans_until, repairs, spans, search, content"
 )
 _SIZE = _ROW.split(", ").index("size")
+_PRIVACY_OF_ROW = _ROW.split(", ").index("privacy")
 _ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
 _HOLDS = "search LIKE ? ESCAPE '\\'"
 _NAME_OF_UID = "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed"
@@ -111,7 +112,9 @@ def replace_object(
         raise UidConflict(facts.uid, existing=other[0])
     grown = len(upload.content) - (existing.size if existing else 0)
     kept = existing.size if existing and keep else 0
-    modseq = next_modseq(txn, collection, now=now, grown=grown, kept=kept)
+    was_hidden = existing is None or existing.privacy == Privacy.PRIVATE
+    private = was_hidden and facts.privacy == Privacy.PRIVATE
+    modseq = next_modseq(txn, collection, now=now, grown=grown, kept=kept, private=private)
     if existing and keep:
         keep_version(txn, collection, name, modseq=modseq, how=How.REPLACED, now=now, by=by)
     if existing and existing.uid != facts.uid:
@@ -198,7 +201,7 @@ def copy_object(
         UidConflict: another name in `to` has its UID.
     """
     row = _row(txn, collection, name)
-    modseq = next_modseq(txn, to, now=now, grown=row[_SIZE])
+    modseq = _number(txn, row, to=to, as_name=as_name, now=now)
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
     _copy_properties(txn, collection, name, to=to, as_name=as_name)
     return modseq
@@ -229,7 +232,7 @@ def move_object(
             (as_name, collection, name),
         )
     remove_object(txn, collection, name, now=now, by=by, how=how)
-    modseq = next_modseq(txn, to, now=now, grown=row[_SIZE])
+    modseq = _number(txn, row, to=to, as_name=as_name, now=now)
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)
     return modseq
 
@@ -241,6 +244,11 @@ def _row(txn: Transaction, collection: CollectionId, name: str) -> Row:
     if row is None:
         raise NotFound(f"There is no object {name!r}.")
     return row
+
+
+def _number(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, now: int) -> Modseq:
+    private = row[_PRIVACY_OF_ROW] == Privacy.PRIVATE and find_object(txn, to, as_name) is None
+    return next_modseq(txn, to, now=now, grown=row[_SIZE], private=private)
 
 
 def _place(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, modseq: Modseq, now: int) -> None:
@@ -448,7 +456,14 @@ def bury_object(
 ) -> Modseq:
     """As `remove_object`, by who has read the `existing` object under the lock."""
     name = existing.name
-    modseq = next_modseq(txn, collection, now=now, grown=-existing.size, kept=existing.size if keep else 0)
+    modseq = next_modseq(
+        txn,
+        collection,
+        now=now,
+        grown=-existing.size,
+        kept=existing.size if keep else 0,
+        private=existing.privacy == Privacy.PRIVATE,
+    )
     if keep:
         keep_version(txn, collection, name, modseq=modseq, how=how, now=now, by=by)
     txn.later(

@@ -46,8 +46,9 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
         "{0} personal parts of objects that do not exist were removed.",
     ),
     (
-        "UPDATE collection SET shared_modseq = modseq WHERE shared_modseq > modseq",
-        "{0} collections show their owners the number that they have counted to.",
+        "UPDATE collection SET shared_modseq = modseq, open_modseq = modseq, own_modseq = modseq"
+        " WHERE shared_modseq > modseq OR open_modseq > shared_modseq OR own_modseq > modseq",
+        "{0} collections show everybody the number that they have counted to.",
     ),
     (
         "UPDATE collection SET bytes = (SELECT COALESCE(SUM(o.size), 0) FROM object o WHERE o.collection_id ="
@@ -105,8 +106,9 @@ def _histories(txn: Transaction) -> list[str]:
     for collection, modseq, _min_modseq, newest, ended in wrong:
         reached = max(modseq, newest, ended) + 1
         txn.execute(
-            "UPDATE collection SET epoch = ?, modseq = ?, shared_modseq = ?, min_modseq = 0 WHERE id = ?",
-            (new_epoch(), reached, reached, collection),
+            "UPDATE collection SET epoch = ?, modseq = ?, shared_modseq = ?, open_modseq = ?, own_modseq = ?,"
+            " min_modseq = 0 WHERE id = ?",
+            (new_epoch(), reached, reached, reached, reached, collection),
         )
         txn.changed(CollectionId(collection), Modseq(reached))
     if not wrong:

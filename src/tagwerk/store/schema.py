@@ -19,8 +19,8 @@ from tagwerk.model import Kind, PrincipalId, Privacy
 from tagwerk.store.collections import NOTIFICATIONS, create_collection, is_taken
 from tagwerk.store.engine import Engine, Transaction, run
 
-SCHEMA = 7
-COMPATIBILITY = 2
+SCHEMA = 8
+COMPATIBILITY = 8
 
 UNFINISHED = "transfer"
 """In `meta`: what is being transferred into this database, until all of it is there."""
@@ -39,6 +39,12 @@ _EXISTS = {
     "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
     "postgresql": "SELECT 1 FROM information_schema.tables"
     " WHERE table_name = 'meta' AND table_schema = current_schema()",
+}
+
+_HAS_KNOWN_FROM = {
+    "sqlite": "SELECT 1 FROM pragma_table_info('collection') WHERE name = 'known_from'",
+    "postgresql": "SELECT 1 FROM information_schema.columns WHERE table_name = 'collection'"
+    " AND table_schema = current_schema() AND column_name = 'known_from'",
 }
 
 
@@ -61,18 +67,21 @@ def _migrate(engine: Engine, txn: Transaction) -> None:
         txn.execute("SET LOCAL statement_timeout = 0")
         txn.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
     version = _version(engine, txn)
-    for number, name in _migrations():
-        if number <= version:
-            continue
+    missing = [(number, name) for number, name in _migrations() if number > version]
+    if not missing:
+        return
+    for _, name in missing:
         for statement in _statements(_text(name), engine.name):
             txn.execute(statement)
+    # They know the tables of this program alone.
+    for number, _ in missing:
         for step in _STEPS.get(number, ()):
-            step(txn)
-        set_meta(txn, "schema_version", str(number))
-        set_meta(txn, "compatibility", str(COMPATIBILITY))
+            step(engine, txn)
+    set_meta(txn, "schema_version", str(SCHEMA))
+    set_meta(txn, "compatibility", str(COMPATIBILITY))
 
 
-def _privacy_of_objects(txn: Transaction) -> None:
+def _privacy_of_objects(_engine: Engine, txn: Transaction) -> None:
     """Schema 2: what others see of the objects that are there."""
     for row in list(txn.rows("SELECT id FROM collection WHERE kind = 'calendar'")):
         changed = []
@@ -94,7 +103,7 @@ def _privacy_of_objects(txn: Transaction) -> None:
             )
 
 
-def _places_for_notifications(txn: Transaction) -> None:
+def _places_for_notifications(_engine: Engine, txn: Transaction) -> None:
     """Schema 2: everybody is told something."""
     for row in list(txn.rows("SELECT id, created FROM principal WHERE kind = 'person'")):
         if not is_taken(txn, PrincipalId(row[0]), NOTIFICATIONS):
@@ -103,10 +112,18 @@ def _places_for_notifications(txn: Transaction) -> None:
             )
 
 
-_STEPS: Mapping[int, tuple[Callable[[Transaction], None], ...]] = {
-    2: (_privacy_of_objects, _places_for_notifications)
+def _known_from(engine: Engine, txn: Transaction) -> None:
+    """Schema 8: the first databases of schemas 5 and 6 do not say since when their history is known."""
+    if txn.row(_HAS_KNOWN_FROM[engine.name]) is None:
+        txn.execute("ALTER TABLE collection ADD COLUMN known_from BIGINT NOT NULL DEFAULT 0")
+        txn.execute("UPDATE collection SET known_from = modified + 1")
+
+
+_STEPS: Mapping[int, tuple[Callable[[Engine, Transaction], None], ...]] = {
+    2: (_privacy_of_objects, _places_for_notifications),
+    8: (_known_from,),
 }
-"""What a migration does that SQL cannot: by its number, after its statements."""
+"""What a migration does that SQL cannot: by its number, after the statements of all of them."""
 
 
 def meta(txn: Transaction, key: str) -> str:

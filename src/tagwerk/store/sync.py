@@ -73,7 +73,11 @@ def current_token(collection: Collection, sight: Sight = OWNERS) -> SyncToken:
 
 
 def _newest(collection: Collection, sight: Sight) -> Modseq:
-    return collection.modseq if sight.personal else collection.shared_modseq
+    if not sight.hides:
+        return collection.modseq if sight.personal else collection.shared_modseq
+    newest = max(collection.open_modseq, collection.own_modseq) if sight.personal else collection.open_modseq
+    # Also when what is private alone was forgotten, the token of who knows everything counts.
+    return max(newest, collection.min_modseq)
 
 
 def changes_since(

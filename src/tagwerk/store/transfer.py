@@ -316,7 +316,8 @@ def _begun_anew(row: Row, number: int) -> Row:
     """A collection of a backup with a history of its own: a client that knows another one starts again."""
     collection = table("collection")
     modseq = max(row[collection.place("modseq")], number + 1)
-    return _replaced(collection, row, epoch=new_epoch(), modseq=modseq, shared_modseq=modseq)
+    counters = dict.fromkeys(("modseq", "shared_modseq", "open_modseq", "own_modseq"), modseq)
+    return _replaced(collection, row, epoch=new_epoch(), **counters)
 
 
 def _replaced(of: Table, row: Row, **values: object) -> Row:
