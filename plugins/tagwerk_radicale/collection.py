@@ -259,7 +259,7 @@ class Collection(BaseCollection):
         }
         # A value of one's own would hide the new one.
         own = {name: None if name in common else value for name, value in changes.items()}
-        set_collection_properties(txn, collection.id, common, binding=NO_BINDING)
+        shares.set_common_properties(txn, collection, common)
         if not owned:
             set_collection_properties(txn, collection.id, own, binding=self.own)
         if owned or common:
@@ -273,7 +273,8 @@ class Collection(BaseCollection):
         if binding is not None:
             # Somebody who acts for another has no more rights than before.
             self.binding = replace(binding, access=self.binding.access)
-            stored = collection_properties(txn, binding.collection.id, self.own)
+            busy = binding.access is Access.BUSY
+            stored = collection_properties(txn, binding.collection.id, self.own, busy=busy)
             self._meta = properties.shown_of_collection(binding.collection, stored)
 
     def serialize(self, vcf_to_ics: bool = False, ShareActions: Any = None) -> str:

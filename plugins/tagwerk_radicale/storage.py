@@ -175,7 +175,8 @@ class Storage(BaseStorage):
         for owner in {binding.collection.owner for binding in bindings}:
             found = principal_by_id(txn, owner)
             owners[owner] = found.name if found else home
-        stored = home_properties(txn, [own_binding(one, viewer) or one.id for one in bindings])
+        busy = {one.id for one in bindings if one.access is Access.BUSY}
+        stored = home_properties(txn, [own_binding(one, viewer) or one.id for one in bindings], busy=busy)
         return [
             Collection(
                 self._database,

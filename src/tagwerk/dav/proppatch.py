@@ -24,6 +24,7 @@ from tagwerk.dav.timezones import agreeing
 from tagwerk.dav.webdav import DISPLAYNAME
 from tagwerk.errors import CALDAV, CARDDAV, DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
 from tagwerk.model import NO_BINDING, Access, Privacy
+from tagwerk.sharing import shares
 from tagwerk.sharing.delegation import set_delegates
 from tagwerk.store.collections import next_modseq, next_personal_modseq
 from tagwerk.store.properties import (
@@ -168,9 +169,13 @@ def store(
     own, common = _divided(parent, changes, of_object=bool(name), masked=masked)
     collection = locked(context, parent)
     for values, binding in ((common, NO_BINDING), (own, parent.binding.id)):
-        if values:
+        if not values:
+            continue
+        if binding or name:
             set_collection_properties(context.txn, collection.id, values, binding=binding, object_name=name)
-            _check_size(collection_properties_size(context.txn, collection.id, binding))
+        else:
+            shares.set_common_properties(context.txn, collection, values)
+        _check_size(collection_properties_size(context.txn, collection.id, binding))
     if common:
         if parent.access is not Access.OWNER:
             # A value of one's own would hide the new one.

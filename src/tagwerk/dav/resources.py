@@ -291,7 +291,10 @@ class Context:
         if isinstance(resource, Home):
             return principal_properties(self.txn, resource.principal.id)
         if isinstance(resource, CollectionResource):
-            return collection_properties(self.txn, resource.binding.collection.id, own_binding(resource))
+            busy = resource.access is Access.BUSY
+            return collection_properties(
+                self.txn, resource.binding.collection.id, own_binding(resource), busy=busy
+            )
         if isinstance(resource, ObjectResource):
             binding = resource.parent.binding
             restricted = resource.parent.view.restricts(resource.stored.privacy)
@@ -308,7 +311,9 @@ class Context:
 
     def read_collection_properties(self, collections: list[CollectionResource]) -> None:
         """Read the dead properties of many collections of one home at once."""
-        found = home_properties(self.txn, [own_binding(one) or one.binding.id for one in collections])
+        busy = {one.binding.id for one in collections if one.access is Access.BUSY}
+        places = [own_binding(one) or one.binding.id for one in collections]
+        found = home_properties(self.txn, places, busy=busy)
         for one in collections:
             self._properties[one.binding.id] = found.get(one.binding.id, {})
 

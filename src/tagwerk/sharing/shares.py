@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
 
@@ -49,7 +50,12 @@ from tagwerk.store.history import (
     take_back,
 )
 from tagwerk.store.principals import everybody_in, principal_by_id
-from tagwerk.store.properties import collection_properties, home_properties, set_collection_properties
+from tagwerk.store.properties import (
+    collection_properties,
+    forget_own_value,
+    home_properties,
+    set_collection_properties,
+)
 
 AT_ONCE, ASK = "at-once", "ask"
 """Whether a share is accepted when it is given, or its sharee is asked."""
@@ -315,8 +321,26 @@ def _first_look(txn: Transaction, collection: Collection, principal: PrincipalId
     taken = {_as_text(values.get(_DISPLAYNAME, "")) for values in home_properties(txn, others).values()}
     owner = principal_by_id(txn, collection.owner)
     if title and title in taken and owner is not None:
-        values[_DISPLAYNAME] = _as_xml(f"{title} ({owner.display_name})")
+        values[_DISPLAYNAME] = _titled(title, owner)
     set_collection_properties(txn, collection.id, values, binding=binding)
+
+
+def set_common_properties(
+    txn: Transaction, collection: Collection, changes: Mapping[str, str | None]
+) -> None:
+    """Set what everybody sees of a collection, whose row the caller has locked.
+
+    A title that says whose the collection is, and that nobody chose, goes with the title that it was made of.
+    """
+    if _DISPLAYNAME in changes:
+        title, owner = title_of(txn, collection.id), principal_by_id(txn, collection.owner)
+        if title and owner is not None:
+            forget_own_value(txn, collection.id, _DISPLAYNAME, _titled(title, owner))
+    set_collection_properties(txn, collection.id, changes)
+
+
+def _titled(title: str, owner: Principal) -> str:
+    return _as_xml(f"{title} ({owner.display_name})")
 
 
 def _wanted_name(txn: Transaction, collection: Collection, principal: PrincipalId) -> str:

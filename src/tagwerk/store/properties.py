@@ -7,7 +7,7 @@ remember about the owner's alarms is for nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from tagwerk.model import NO_BINDING, BindingId, CollectionId, PrincipalId
 from tagwerk.store.engine import Transaction
@@ -26,6 +26,17 @@ _OWNERS = tuple(
 )
 _IS_OWNERS = f"IN ({', '.join('?' * len(_OWNERS))})"
 
+_BUSY = frozenset(
+    {
+        "{DAV:}displayname",
+        "{http://apple.com/ns/ical/}calendar-color",
+        "{http://apple.com/ns/ical/}calendar-order",
+        "{urn:ietf:params:xml:ns:caldav}calendar-timezone",
+        "{urn:ietf:params:xml:ns:caldav}calendar-timezone-id",
+    }
+)
+"""What those find who only see when there is something, beside what they set themselves."""
+
 
 def collection_properties(
     txn: Transaction,
@@ -34,23 +45,32 @@ def collection_properties(
     *,
     object_name: str = "",
     only: bool = False,
+    busy: bool = False,
 ) -> dict[str, str]:
-    """Values by Clark name, as the owner of `binding` sees them; with `only`, just those of the binding's own."""
+    """Values by Clark name, as the owner of `binding` sees them; with `only`, just those of the binding's own.
+
+    `busy`: they only see when there is something in the collection.
+    """
+    if only and not binding:
+        return {}
     rows = txn.rows(
-        "SELECT name, value FROM property WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ?"
+        "SELECT name, value, binding_id FROM property"
+        " WHERE collection_id = ? AND binding_id IN (?, ?) AND object_name = ?"
         f" AND (binding_id = ? OR name NOT {_IS_OWNERS}) ORDER BY binding_id <> 0",
         (collection, binding if only else NO_BINDING, binding, object_name, binding, *_OWNERS),
     )
-    return {} if only and not binding else dict(rows)
+    return {name: value for name, value, of in rows if not busy or of or name in _BUSY}
 
 
-def home_properties(txn: Transaction, bindings: Sequence[BindingId]) -> dict[BindingId, dict[str, str]]:
-    """Values by binding and Clark name, of the collections behind many bindings."""
+def home_properties(
+    txn: Transaction, bindings: Sequence[BindingId], *, busy: Container[BindingId] = ()
+) -> dict[BindingId, dict[str, str]]:
+    """Values by binding and Clark name, of the collections behind many bindings; `busy` as `collection_properties`."""
     found: dict[BindingId, dict[str, str]] = {}
     for begin in range(0, len(bindings), _BATCH):
         batch = bindings[begin : begin + _BATCH]
         rows = txn.rows(
-            "SELECT b.id, p.name, p.value FROM binding b JOIN property p ON p.collection_id = b.collection_id"
+            "SELECT b.id, p.name, p.value, p.binding_id FROM binding b JOIN property p ON p.collection_id = b.collection_id"
             " AND p.object_name = '' AND (p.binding_id = 0 OR p.binding_id = b.id)"
             " JOIN collection c ON c.id = b.collection_id"
             f" WHERE b.id IN ({', '.join('?' * len(batch))})"
@@ -58,8 +78,9 @@ def home_properties(txn: Transaction, bindings: Sequence[BindingId]) -> dict[Bin
             " ORDER BY p.binding_id <> 0",
             (*batch, *_OWNERS),
         )
-        for binding, name, value in rows:
-            found.setdefault(binding, {})[name] = value
+        for binding, name, value, of in rows:
+            if of or name in _BUSY or binding not in busy:
+                found.setdefault(binding, {})[name] = value
     return found
 
 
@@ -101,6 +122,15 @@ def set_collection_properties(
                 " ON CONFLICT (collection_id, binding_id, object_name, name) DO UPDATE SET value = excluded.value",
                 (collection, binding, object_name, name, value),
             )
+
+
+def forget_own_value(txn: Transaction, collection: CollectionId, name: str, value: str) -> None:
+    """Whoever has exactly this as their own value of a property of the collection has none of their own."""
+    txn.execute(
+        "DELETE FROM property WHERE collection_id = ? AND binding_id <> 0 AND object_name = '' AND name = ?"
+        " AND value = ?",
+        (collection, name, value),
+    )
 
 
 def collection_properties_size(
