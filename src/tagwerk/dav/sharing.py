@@ -11,7 +11,15 @@ from tagwerk.dav.notifications import CS, access_element, names, organizer
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
 from tagwerk.dav.sharees import principal_of
-from tagwerk.errors import InvalidXml, NeedPrivileges, NotFound, Refused, TagwerkError
+from tagwerk.errors import (
+    BadGateway,
+    InvalidPath,
+    InvalidXml,
+    NeedPrivileges,
+    NotFound,
+    Refused,
+    TagwerkError,
+)
 from tagwerk.model import EVERYBODY, Access, Binding, CollectionId, Principal, PrincipalId, Status
 from tagwerk.sharing import shares
 from tagwerk.store.collections import find_binding_of
@@ -204,10 +212,10 @@ def grantee_of(context: Context, resource: CollectionResource, node: Element) ->
     if not href:
         raise InvalidXml("A sharee is named with a DAV:href.")
     try:
-        if not paths.of_href(href, context.request.base):
+        if paths.on_this_server(href, context.request) == context.href():
             return None
-    except TagwerkError:
-        pass  # A mail address, or a path of another server's; `principal_of` knows.
+    except (BadGateway, InvalidPath):
+        pass  # `principal_of` knows that this is nobody.
     return principal_of(context, href, also=sharees(context, resource))
 
 
@@ -255,7 +263,7 @@ def _invited_to(context: Context, root: Element) -> CollectionId | None:
         return found
     href = (root.findtext(f"{CS}hosturl/{{DAV:}}href") or "").strip()
     try:
-        segments = paths.of_href(href, context.request.base)
+        segments = paths.of_href(href, context.request)
     except TagwerkError:
         return None
     owner = principal_by_name(context.txn, segments[0]) if len(segments) == 2 else None
