@@ -11,7 +11,7 @@ import pytest
 from appleclient import HOME, IOS, MACOS, device, element, multiget, prop, propfind, root, sync
 from applesharing import calendars, device_of, give_notifications, privileges, search, types
 
-from davclient import CALDAV, CARDDAV, CS, DAV, NS, Answer, Dav, Found
+from davclient import CALDAV, CARDDAV, CS, DAV, ICAL, NS, Answer, Dav, Found
 from davsamples import event, task
 from enginedav import EngineDav, World
 from tagwerk.model import Access, Kind, Principal
@@ -240,6 +240,38 @@ def test_the_calendars_are_there_with_what_may_be_done(mac, berta, group):
     assert "/anna/contacts/" not in berta("PROPFIND", "/anna/", Depth="1").multistatus()
     # Nothing of it is in berta's own home.
     assert calendars(berta, "/berta/") == {}
+
+
+COLOR = element(ICAL + "calendar-color", "#112233")
+
+
+def set_color(dav: Dav, path: str) -> int:
+    said = dav("PROPPATCH", path, root("propertyupdate", f"<A:set>\n<A:prop>{COLOR}</A:prop>\n</A:set>"))
+    return 403 if said.status == 207 and said.multistatus().only().others else said.status
+
+
+OPERATIONS = {
+    "write-properties": set_color,
+    "write-content": lambda dav, path: dav.put(CALENDAR + "a.ics", event("a", summary="von Berta")).status,
+    "bind": lambda dav, path: dav.put(CALENDAR + "new.ics", event("new")).status,
+    "unbind": lambda dav, path: dav.delete(CALENDAR + "b.ics").status,
+}
+"""What each privilege lets one do on a calendar, or on an object in it."""
+
+
+@LEVELS
+def test_who_acts_for_somebody_is_told_what_they_may_do(mac, berta, group):
+    for name in "ab":
+        mac.put(f"{CALENDAR}{name}.ics", event(name))
+    choose(mac, group, "/berta/")
+
+    for path, names in ((CALENDAR, OPERATIONS), (CALENDAR + "a.ics", ("write-properties", "write-content"))):
+        granted = privileges(propfind(berta, path, DAV + "current-user-privilege-set").only())
+        for name in names:
+            answered = OPERATIONS[name](berta, path)
+            assert (answered < 300) is (name in granted), (path, name, answered)
+        assert ("write" in granted) is (group == WRITE and path != CALENDAR)
+        assert ("write-content" in granted) is (group == WRITE)
 
 
 @LEVELS

@@ -30,6 +30,7 @@ _OWNED = (Where.ANY ^ Where.ROOT) | Where.PROXY | Where.TOLD | Where.DELEGATED
 _READ = ("D:read", "D:read-acl", "D:read-current-user-privilege-set")
 _WRITE = ("D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
 _MANAGE = ("D:write-acl", "D:share")
+_DESCRIBING = frozenset(("D:write", "D:write-properties"))
 _CHANGING = frozenset(("D:all", *_WRITE, *_MANAGE))
 
 
@@ -109,8 +110,7 @@ def privileges(context: Context, resource: Resource) -> tuple[str, ...]:
     if isinstance(resource, ObjectResource) and resource.parent.view.restricts(resource.stored.privacy):
         return level_privileges(Access.BUSY, binding.collection.kind)
     if binding.access is not Access.OWNER and not _own(resource):
-        # Who acts for somebody changes the objects, and what they are called.
-        return tuple(name for name in found if name not in ("D:all", *_MANAGE))
+        return acting_privileges(binding.access, of_object=isinstance(resource, ObjectResource))
     return found
 
 
@@ -129,6 +129,16 @@ def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
     if access.manages:
         names += _MANAGE
     return ("D:all", *names) if access is Access.OWNER else names
+
+
+def acting_privileges(access: Access, *, of_object: bool) -> tuple[str, ...]:
+    """The privileges of who acts for somebody, on a calendar or on an object in it.
+
+    They change the objects, and the properties of these.  A calendar's own properties are its owner's, so
+    that of DAV:write they have the other parts there, one by one.
+    """
+    found = level_privileges(access, Kind.CALENDAR)
+    return found if of_object else tuple(name for name in found if name not in _DESCRIBING)
 
 
 def privileges_given(access: Access, kind: Kind) -> tuple[str, ...]:
