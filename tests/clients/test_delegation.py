@@ -690,6 +690,36 @@ def test_an_acl_gives_a_level(world, plain, give, access):
     assert list(calendars(device_of(world, "berta", IOS), "/berta/")) == ["/berta/calendar/"]
 
 
+@pytest.mark.parametrize(
+    ("aces", "access"),
+    [
+        ([["D:read"], ["C:read-free-busy"]], Access.READ),
+        ([["C:read-free-busy"], ["D:read"]], Access.READ),
+        ([["D:all"], ["C:read-free-busy"]], Access.MANAGE),
+        ([["D:write"], ["D:read"]], Access.WRITE),
+        ([["D:read"], ["D:write-content"], ["D:bind", "D:unbind"]], Access.WRITE),
+        ([["D:read", "D:write"], ["D:write-acl"], ["D:read"]], Access.MANAGE),
+    ],
+)
+@pytest.mark.parametrize("href", ["/berta/", "<D:authenticated/>"])
+def test_the_entries_of_one_principal_add_up(plain, give, aces, access, href):
+    given_at_once = "berta" if href == "/berta/" else None
+    assert set_acl(plain, *(ace(href, *names) for names in aces)).status == 200
+    by_acl = given(plain)
+
+    give(given_at_once, access)
+
+    assert given(plain) == by_acl
+
+
+def test_the_owners_own_entry_may_come_in_parts(plain):
+    own = (ace("/anna/", "D:read"), ace("<D:property><D:owner/></D:property>", "D:write"))
+
+    assert set_acl(plain, *own, ace("/berta/", "D:read")).status == 200
+
+    assert set(given(plain)) == {"/berta/"}
+
+
 def test_an_acl_replaces_what_others_had(world, plain, give):
     world.add_user("carl")
     give("berta", Access.WRITE)
@@ -718,7 +748,8 @@ def test_an_acl_of_an_address_book_goes_round_too(plain, give):
     ("body", "condition"),
     [
         (ace("/berta/", "D:read").replace("grant>", "deny>"), "grant-only"),
-        (ace("/berta/", "D:write"), "not-supported-privilege"),
+        (ace("/team/", "D:write"), "not-supported-privilege"),
+        (ace("/team/", "D:write") + ace("/team/", "C:read-free-busy"), "not-supported-privilege"),
         (ace("/berta/", "D:bind"), "not-supported-privilege"),
         (ace("/berta/", "D:read", "D:write-properties"), "not-supported-privilege"),
         (ace("/berta/", "D:unlock"), "not-supported-privilege"),
@@ -728,6 +759,7 @@ def test_an_acl_of_an_address_book_goes_round_too(plain, give):
         (ace("<D:all/>", "D:read"), "allowed-principal"),
         (ace("<D:unauthenticated/>", "D:read"), "allowed-principal"),
         (ace("/anna/", "D:read"), "no-protected-ace-conflict"),
+        (ace("/anna/", "D:read") + ace("<D:self/>", "C:read-free-busy"), "no-protected-ace-conflict"),
         (
             ace("/berta/", "D:read", more="<D:inherited><D:href>/anna/</D:href></D:inherited>"),
             "no-inherited-ace-conflict",
@@ -739,7 +771,7 @@ def test_an_acl_of_an_address_book_goes_round_too(plain, give):
         ),
     ],
 )
-def test_what_is_no_level_is_refused_with_its_precondition(plain, give, body, condition):
+def test_what_is_no_level_is_refused_with_its_precondition(plain, give, team, body, condition):
     give("berta", Access.WRITE)
     before = given(plain)
 

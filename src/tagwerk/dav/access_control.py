@@ -283,12 +283,7 @@ def set_acl(context: Context) -> Response:
             condition=DAV + "no-protected-ace-conflict",
         )
     check_may_share(resource)
-    wanted: dict[PrincipalId, tuple[Principal | None, Access]] = {}
-    for node in root.iterfind("{DAV:}ace"):
-        found = _read_ace(context, resource, node)
-        if found is not None:
-            grantee, access = found
-            wanted[grantee.id if grantee else EVERYBODY] = (grantee, access)
+    wanted = _wanted(context, resource, root)
     before = context.shares(resource.binding.collection)
     # First what is given, so that nobody who has it in another way from now on loses their place.
     for grantee, access in wanted.values():
@@ -300,10 +295,32 @@ def set_acl(context: Context) -> Response:
     return Response(200, {"Cache-Control": "no-cache"})
 
 
+def _wanted(
+    context: Context, resource: CollectionResource, root: Element
+) -> dict[PrincipalId, tuple[Principal | None, Access]]:
+    """What an ACL gives to whom: somebody has what all of their entries grant (RFC 3744 6)."""
+    granted: dict[PrincipalId, tuple[Principal | None, set[str]]] = {}
+    for node in root.iterfind("{DAV:}ace"):
+        found = _read_ace(context, resource, node)
+        if found is not None:
+            grantee, names = found
+            granted.setdefault(grantee.id if grantee else EVERYBODY, (grantee, set()))[1].update(names)
+    wanted: dict[PrincipalId, tuple[Principal | None, Access]] = {}
+    for whom, (grantee, names) in granted.items():
+        # What a group owns its members have by a share with the group itself.
+        if whom != resource.binding.collection.owner or (grantee and grantee.kind == "group"):
+            wanted[whom] = (grantee, _level_of(names))
+        elif not names >= {DAV + "read", DAV + "write"}:
+            raise Refused(
+                "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
+            )
+    return wanted
+
+
 def _read_ace(
     context: Context, resource: CollectionResource, node: Element
-) -> tuple[Principal | None, Access] | None:
-    """Whom an entry gives what; None for the owner's own, which is as it is."""
+) -> tuple[Principal | None, set[str]] | None:
+    """Whom an entry grants which privileges; None for the owner's own, which is as it is."""
     if node.find("{DAV:}deny") is not None:
         raise Refused("Rights are given here, not denied.", condition=DAV + "grant-only")
     if node.find("{DAV:}invert") is not None:
@@ -312,16 +329,8 @@ def _read_ace(
         raise Refused("Nothing is inherited here.", condition=DAV + "no-inherited-ace-conflict")
     names = {child.tag for child in node.iterfind("{DAV:}grant/{DAV:}privilege/*")}
     grantee = _read_grantee(context, resource, node)
-    if grantee is not None and grantee.id == resource.binding.collection.owner:
-        if grantee.kind == "group" and names and DAV + "all" not in names:
-            # What a group owns its members have by a share with the group itself.
-            return grantee, _level_of(names)
-        if names and DAV + "all" not in names and not names >= {DAV + "read", DAV + "write"}:
-            raise Refused(
-                "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
-            )
-        return None
-    return grantee, _level_of(names)
+    owned = grantee is not None and grantee.id == resource.binding.collection.owner
+    return None if owned and (not names or DAV + "all" in names) else (grantee, names)
 
 
 def _read_grantee(context: Context, resource: CollectionResource, node: Element) -> Principal | None:
