@@ -804,6 +804,76 @@ def test_who_was_given_something_sees_their_own_entry_and_changes_none(world, pl
     assert set(given(plain)) == {"/berta/", "/carl/"}
 
 
+def entries(dav: Dav, path: str = CALENDAR) -> dict[str, tuple[set[str], bool]]:
+    """What an ACL grants, by whom it names, and whether that is protected."""
+    return {
+        who(one): (
+            {node[0].tag.rpartition("}")[2] for node in one.iterfind(f"{DAV}grant/{DAV}privilege")},
+            one.find(DAV + "protected") is not None,
+        )
+        for one in acl(dav, path)
+    }
+
+
+def named_by(dav: Dav, path: str = CALENDAR) -> set[str]:
+    """Whom the report says that an ACL names, as far as they can be asked."""
+    body = root("acl-principal-prop-set", prop(DAV + "displayname"))
+    found = dav("REPORT", path, body, Depth="0").multistatus().found
+    return {href for href, one in found.items() if DAV + "displayname" in one.values}
+
+
+@LEVELS
+def test_an_acl_says_what_those_may_do_who_act_for_the_owner(plain, mac, berta, group):
+    mac.put(CALENDAR + "a.ics", event("a"))
+    assert set(entries(plain)) == {"/anna/"}
+    choose(mac, group, "/berta/")
+
+    for path in (CALENDAR, CALENDAR + "a.ics"):
+        owners, delegates_own = entries(plain, path), entries(berta, path)
+        told = privileges(propfind(berta, path, DAV + "current-user-privilege-set").only())
+        assert owners == delegates_own
+        assert owners[group] == (told, True)
+        assert set(owners) == named_by(plain, path) == named_by(berta, path) == {"/anna/", group}
+    assert set(entries(plain, "/anna/contacts/")) == {"/anna/"}
+    choose(mac, group)
+    assert set(entries(plain)) == {"/anna/"}
+
+
+def test_who_manages_a_calendar_knows_that_somebody_acts_for_its_owner(world, plain, mac, give):
+    world.add_user("carl")
+    world.add_user("dora")
+    choose(mac, WRITE, "/carl/")
+    give("berta", Access.MANAGE)
+    give("dora", Access.WRITE)
+    manager, writer = world.client("berta"), world.client("dora")
+
+    assert set(entries(manager, "/berta/calendar/")) == {"/anna/", "/berta/", "/dora/", WRITE}
+    assert set(entries(writer, "/dora/calendar/")) == {"/anna/", "/dora/"}
+    assert named_by(manager, "/berta/calendar/") == {"/anna/", "/berta/", "/dora/"}
+    assert manager("PROPFIND", WRITE, Depth="0").status == 403
+
+
+@LEVELS
+def test_what_is_said_of_delegates_can_be_sent_back_and_not_be_changed(plain, mac, give, group):
+    choose(mac, group, "/berta/")
+    give("berta", Access.READ)
+    before = entries(plain)
+    aces = [ElementTree.tostring(one, encoding="unicode") for one in acl(plain)]
+
+    back = set_acl(plain, *aces)
+    other = "D:all" if group == READ else "D:read"
+    refused = [set_acl(plain, *aces, ace(href, other)) for href in (group, group[:-1])]
+
+    assert back.status == 200
+    assert {(one.status, one.condition) for one in refused} == {(403, DAV + "no-protected-ace-conflict")}
+    assert entries(plain) == before
+    assert set_acl(plain, ace(group, "D:read"), path="/anna/contacts/").status == 403
+    # They are no part of what the method says: without them they are as they were.
+    assert set_acl(plain).status == 200
+    assert set(entries(plain)) == {"/anna/", group}
+    assert delegates(mac)[group] == ["/berta/"]
+
+
 def test_a_list_of_tasks_is_written_for_somebody(world, mac, berta):
     path = world.add_collection("tasks", components=("VTODO",))
     choose(mac, WRITE, "/berta/")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import xml
+from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
+from tagwerk.dav.proxies import groups_acting
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -16,11 +17,12 @@ from tagwerk.dav.resources import (
     ProxyGroup,
     Resource,
     Where,
+    proxy_groups,
     target,
 )
 from tagwerk.dav.sharees import principal_of
-from tagwerk.dav.sharing import check_may_share, href_of, may_share, sharees
-from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
+from tagwerk.dav.sharing import check_may_share, may_share, sharees
+from tagwerk.errors import CALDAV, DAV, BadGateway, InvalidPath, InvalidXml, Refused
 from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId, Rights
 from tagwerk.sharing import shares
 
@@ -196,7 +198,7 @@ def supported_privilege_set(context: Context, resource: Resource) -> str:
 
 @feature.live_property("{DAV:}acl", on=_OWNED)
 def acl(context: Context, resource: Resource) -> str | None:
-    """RFC 3744 5.5: the owner's rights, which nobody can take, and what was given to others.
+    """RFC 3744 5.5: what the owner, and who acts for them, may do, which nobody can take; and what was given to others.
 
     Who does not manage a collection sees what was given to themselves.
     """
@@ -216,10 +218,14 @@ def acl(context: Context, resource: Resource) -> str | None:
     parts = [_ace(href, level_privileges(Access.OWNER, kind), protected=True, tail=inherited)]
     parent = resource.parent if isinstance(resource, ObjectResource) else resource
     assert isinstance(parent, CollectionResource)
-    for grantee, access in _grants(context, parent):
+    for delegates in groups_acting(context, parent):
+        granted = acting_privileges(delegates.access, of_object=isinstance(resource, ObjectResource))
+        parts.append(_ace(xml.href(delegates.href), granted, protected=True, tail=inherited))
+    for grantee, name, access in grants(context, parent):
+        whose = xml.href(context.href(name, collection=True))
         parts.append(
             _ace(
-                grantee,
+                "<D:authenticated/>" if grantee == EVERYBODY else whose,
                 privileges_given(access, kind),
                 protected=bool(inherited) or not may_share(parent),
                 tail=inherited,
@@ -228,17 +234,14 @@ def acl(context: Context, resource: Resource) -> str | None:
     return "".join(parts)
 
 
-def _grants(context: Context, resource: CollectionResource) -> list[tuple[str, Access]]:
-    """Whom the user may know to have something of a collection, as the content of ``principal``, and what."""
-    if resource.access is Access.OWNER or may_share(resource):
+def grants(context: Context, resource: CollectionResource) -> list[tuple[PrincipalId, str, Access]]:
+    """Who was given what of a collection, by id and name, as far as the user may know; `EVERYBODY` has no name."""
+    if may_share(resource):
         return [
-            (
-                "<D:authenticated/>" if share.grantee == EVERYBODY else xml.href(href_of(context, share)),
-                share.access,
-            )
-            for share in context.shares(resource.binding.collection)
+            (share.grantee, share.name, share.access) for share in context.shares(resource.binding.collection)
         ]
-    return [(xml.href(context.href(context.user.name, collection=True)), resource.access)]
+    # Who acts for the owner has that by a group of delegates.
+    return [(context.user.id, context.user.name, resource.access)] if resource.own else []
 
 
 def _ace(principal: str, names: tuple[str, ...], *, protected: bool, tail: str = "") -> str:
@@ -320,7 +323,7 @@ def _wanted(
 def _read_ace(
     context: Context, resource: CollectionResource, node: Element
 ) -> tuple[Principal | None, set[str]] | None:
-    """Whom an entry grants which privileges; None for the owner's own, which is as it is."""
+    """Whom an entry grants which privileges; None for what is as it is: the owner's own, and that of delegates."""
     if node.find("{DAV:}deny") is not None:
         raise Refused("Rights are given here, not denied.", condition=DAV + "grant-only")
     if node.find("{DAV:}invert") is not None:
@@ -328,9 +331,36 @@ def _read_ace(
     if node.find("{DAV:}inherited") is not None:
         raise Refused("Nothing is inherited here.", condition=DAV + "no-inherited-ace-conflict")
     names = {child.tag for child in node.iterfind("{DAV:}grant/{DAV:}privilege/*")}
+    if _is_of_delegates(context, resource, node, names):
+        return None
     grantee = _read_grantee(context, resource, node)
     owned = grantee is not None and grantee.id == resource.binding.collection.owner
     return None if owned and (not names or DAV + "all" in names) else (grantee, names)
+
+
+def _is_of_delegates(context: Context, resource: CollectionResource, node: Element, names: set[str]) -> bool:
+    """Whether an entry is about a group of those who act for the owner; clients send back what they were shown.
+
+    Raises:
+        Refused: it would change what they may do.
+    """
+    href = (node.findtext("{DAV:}principal/{DAV:}href") or "").strip()
+    try:
+        segments = paths.of_href(href, context.request)
+    except (BadGateway, InvalidPath):
+        return False
+    collection = resource.binding.collection
+    owner = context.principal(collection.owner) if collection.kind is Kind.CALENDAR else None
+    groups = proxy_groups(context, Home("", owner)) if owner else []
+    level = next(
+        (group.access for group in groups if paths.of_href(group.href, context.request) == segments), None
+    )
+    if level is not None and _level_of(names) is not level:
+        raise Refused(
+            "What may be done by who acts for the owner is said by the groups of delegates alone.",
+            condition=DAV + "no-protected-ace-conflict",
+        )
+    return level is not None
 
 
 def _read_grantee(context: Context, resource: CollectionResource, node: Element) -> Principal | None:
