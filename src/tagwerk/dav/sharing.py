@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from tagwerk.dav import paths, xml
@@ -61,11 +62,19 @@ def invite(context: Context, resource: Resource) -> str | None:
 
 
 def visible_shares(context: Context, resource: CollectionResource) -> list[Share]:
-    """What was given of a collection, as far as the user may know."""
+    """What was given of a collection, as far as the user may know.
+
+    For themselves it is all that they have, also by a group: DAV:share-access says that as well.
+    """
     if resource.access.manages:
-        return context.shares(resource.binding.collection)
-    share = context.own_share(resource.binding.collection.id)
-    return [share] if share else []
+        found = context.shares(resource.binding.collection)
+    else:
+        share = context.own_share(resource.binding.collection.id)
+        found = [share] if share else []
+    return [
+        replace(share, access=resource.access) if share.grantee == context.user.id else share
+        for share in found
+    ]
 
 
 def href_of(context: Context, share: Share) -> str:
