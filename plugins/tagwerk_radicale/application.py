@@ -169,6 +169,7 @@ class Frame:
             user=login.name if login else "",
             rights=login.rights if login else Rights.ALL,
             base=self._settings.server.base_path,
+            public_url=self._settings.server.public_url,
             scheme=scope.get("scheme", "http"),
             query=scope.get("query_string", b"").decode("latin-1"),
         )

@@ -116,7 +116,8 @@ OPTIONS: tuple[Option, ...] = (
         "text",
         "",
         "Where clients reach the server, for example https://dav.example.org: public links begin with it, and devices"
-        " are set up with it. Empty: host and port.",
+        " are set up with it; requests may name things by its URLs, besides those of the host that they ask. Empty: host"
+        " and port.",
     ),
     Option(
         "server",

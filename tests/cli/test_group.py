@@ -111,9 +111,33 @@ def test_a_place_has_a_calendar_and_cannot_be_taken_for_a_user(tagwerk, people, 
     assert tagwerk("check").code == 0
 
 
-@pytest.mark.parametrize("name", ["public", "everybody", "Everybody", "a/b"])
-def test_a_name_that_means_something_else_is_refused(tagwerk, people, name):
-    assert tagwerk("group", "add", name).code == 1
+@pytest.mark.parametrize("kind", ["user", "group"])
+@pytest.mark.parametrize("name", ["public", "everybody", "Everybody"])
+def test_a_name_that_means_something_else_is_refused(tagwerk, people, name, kind):
+    result = tagwerk(kind, "add", name, *(["--password-stdin"] if kind == "user" else []), stdin="secret\n")
+
+    assert result.code == 1
+    assert result.err == f"tagwerk: The name {name!r} is reserved; choose another one.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("group", "remove", "team", "--yes"), "group 'team'"),
+        (("group", "member", "list", "team"), "group 'team'"),
+        (("group", "member", "add", "team", "bert"), "group 'team'"),
+        (("room", "remove", "blue", "--yes"), "room 'blue'"),
+        (("group", "member", "add", "staff", "team"), "user or group 'team'"),
+        (("share", "add", "anna/calendar", "team", "--level", "read"), "user or group 'team'"),
+        (("delegate", "add", "anna", "team", "--level", "read"), "user or group 'team'"),
+    ],
+)
+def test_who_is_missing_is_called_what_they_would_be(tagwerk, people, words, what):
+    tagwerk("group", "add", "staff")
+
+    result = tagwerk(*words)
+
+    assert (result.code, result.err) == (1, f"tagwerk: There is no {what}.\n")
 
 
 def test_a_member_who_is_none_is_told(tagwerk, people):

@@ -141,7 +141,7 @@ def test_an_export_has_everything_and_no_secret(tagwerk, engine, tmp_path, data)
     own = json.loads(found["shares.json"])["own"][0]
     assert (own["collection"], own["seen_by"], own["links"]) == ("calendar", ["ben"], [])
     assert [(each["with"], each["level"]) for each in own["shares"]] == [("ben", "write")]
-    assert [each["action"] for each in json.loads(found["audit.json"])] == ["share", "accept"]
+    assert [each["action"] for each in json.loads(found["audit.json"])] == ["share", "place"]
     assert {each["label"] for each in json.loads(found["devices.json"])["credentials"]} == {"", "Phone"}
     assert json.loads(found["devices.json"])["addresses"] == {"192.0.2.7": 1_770_000_000}
     assert found["log.txt"].count(b"\n") == 3

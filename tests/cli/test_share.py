@@ -80,7 +80,7 @@ def test_the_list_is_a_table_for_people(tagwerk, people):
         (("anna", "bert", "--level", "read"), "'anna' names no collection; write OWNER/COLLECTION."),
         (("anna/nothing", "bert", "--level", "read"), "anna has no collection 'nothing'. There are: "),
         (("nobody/calendar", "bert", "--level", "read"), "There is no user 'nobody'."),
-        (("anna/calendar", "nobody", "--level", "read"), "There is no user 'nobody'."),
+        (("anna/calendar", "nobody", "--level", "read"), "There is no user or group 'nobody'."),
         (("anna/calendar", "anna", "--level", "read"), "It belongs to them already."),
         (("anna/contacts", "bert", "--level", "busy"), "An address book has no busy time"),
         (("anna/-notifications", "bert", "--level", "read"), "anna has no collection '-notifications'"),
@@ -142,6 +142,19 @@ def test_the_choice_about_invitations_is_shown(tagwerk, people):
     assert tagwerk("user", "invitations", "bert").out == "bert has what others share at once, the default.\n"
     assert tagwerk("user", "invitations", "bert", "ask").out == "bert is asked about what others share.\n"
     assert tagwerk("user", "invitations", "bert", "default").out.endswith(", the default.\n")
+    for choice, fields in (("ask", ("ask", False)), ("default", ("at-once", True))):
+        found = json.loads(tagwerk("user", "invitations", "bert", choice, "--json").out)
+        assert found == {"name": "bert", "invitations": fields[0], "default": fields[1]}
+
+
+def test_an_invitation_that_was_accepted_is_no_place_at_once(tagwerk, people):
+    tagwerk("user", "invitations", "bert", "ask")
+    tagwerk("share", "add", "anna/calendar", "bert", "--level", "read")
+    tagwerk("share", "accept", "bert", "anna/calendar")
+
+    found = json.loads(tagwerk("share", "log", "anna/calendar", "--json").out)
+
+    assert [one["action"] for one in reversed(found)] == ["share", "invite", "accept"]
 
 
 def test_a_link_is_printed_once_and_only_its_hash_is_kept(tagwerk, people, data):
@@ -149,6 +162,7 @@ def test_a_link_is_printed_once_and_only_its_hash_is_kept(tagwerk, people, data)
 
     url = result.out.strip()
     assert url.startswith("http://127.0.0.1:5232/public/")
+    assert result.err == "[server] public_url is not set: host and port of the URL are a guess.\n"
     assert url.endswith(".ics")
     token = url.rsplit("/", 1)[1].removesuffix(".ics")
     kept = (
@@ -207,6 +221,7 @@ def test_a_link_begins_with_the_public_url(tagwerk, people, tmp_path):
 
     result = tagwerk("share", "link", "anna/contacts", "--config", config)
 
+    assert result.err == ""
     assert result.out.startswith("https://dav.example.org/public/")
     assert result.out.strip().endswith(".vcf")
 
@@ -230,7 +245,7 @@ def test_the_log_tells_who_did_what(tagwerk, people):
 
     assert {(one["action"], one["grantee"]) for one in found} == {
         ("share", "bert"),
-        ("accept", "bert"),
+        ("place", "bert"),
         ("decline", "bert"),
         ("unshare", "bert"),
     }

@@ -11,7 +11,7 @@ import pytest
 from appleclient import HOME, IOS, MACOS, device, element, multiget, prop, propfind, root, sync
 from applesharing import calendars, device_of, give_notifications, privileges, search, types
 
-from davclient import CALDAV, CARDDAV, CS, DAV, NS, Answer, Dav, Found
+from davclient import CALDAV, CARDDAV, CS, DAV, ICAL, NS, Answer, Dav, Found
 from davsamples import event, task
 from enginedav import EngineDav, World
 from tagwerk.model import Access, Kind, Principal
@@ -240,6 +240,38 @@ def test_the_calendars_are_there_with_what_may_be_done(mac, berta, group):
     assert "/anna/contacts/" not in berta("PROPFIND", "/anna/", Depth="1").multistatus()
     # Nothing of it is in berta's own home.
     assert calendars(berta, "/berta/") == {}
+
+
+COLOR = element(ICAL + "calendar-color", "#112233")
+
+
+def set_color(dav: Dav, path: str) -> int:
+    said = dav("PROPPATCH", path, root("propertyupdate", f"<A:set>\n<A:prop>{COLOR}</A:prop>\n</A:set>"))
+    return 403 if said.status == 207 and said.multistatus().only().others else said.status
+
+
+OPERATIONS = {
+    "write-properties": set_color,
+    "write-content": lambda dav, path: dav.put(CALENDAR + "a.ics", event("a", summary="von Berta")).status,
+    "bind": lambda dav, path: dav.put(CALENDAR + "new.ics", event("new")).status,
+    "unbind": lambda dav, path: dav.delete(CALENDAR + "b.ics").status,
+}
+"""What each privilege lets one do on a calendar, or on an object in it."""
+
+
+@LEVELS
+def test_who_acts_for_somebody_is_told_what_they_may_do(mac, berta, group):
+    for name in "ab":
+        mac.put(f"{CALENDAR}{name}.ics", event(name))
+    choose(mac, group, "/berta/")
+
+    for path, names in ((CALENDAR, OPERATIONS), (CALENDAR + "a.ics", ("write-properties", "write-content"))):
+        granted = privileges(propfind(berta, path, DAV + "current-user-privilege-set").only())
+        for name in names:
+            answered = OPERATIONS[name](berta, path)
+            assert (answered < 300) is (name in granted), (path, name, answered)
+        assert ("write" in granted) is (group == WRITE and path != CALENDAR)
+        assert ("write-content" in granted) is (group == WRITE)
 
 
 @LEVELS
@@ -658,6 +690,36 @@ def test_an_acl_gives_a_level(world, plain, give, access):
     assert list(calendars(device_of(world, "berta", IOS), "/berta/")) == ["/berta/calendar/"]
 
 
+@pytest.mark.parametrize(
+    ("aces", "access"),
+    [
+        ([["D:read"], ["C:read-free-busy"]], Access.READ),
+        ([["C:read-free-busy"], ["D:read"]], Access.READ),
+        ([["D:all"], ["C:read-free-busy"]], Access.MANAGE),
+        ([["D:write"], ["D:read"]], Access.WRITE),
+        ([["D:read"], ["D:write-content"], ["D:bind", "D:unbind"]], Access.WRITE),
+        ([["D:read", "D:write"], ["D:write-acl"], ["D:read"]], Access.MANAGE),
+    ],
+)
+@pytest.mark.parametrize("href", ["/berta/", "<D:authenticated/>"])
+def test_the_entries_of_one_principal_add_up(plain, give, aces, access, href):
+    given_at_once = "berta" if href == "/berta/" else None
+    assert set_acl(plain, *(ace(href, *names) for names in aces)).status == 200
+    by_acl = given(plain)
+
+    give(given_at_once, access)
+
+    assert given(plain) == by_acl
+
+
+def test_the_owners_own_entry_may_come_in_parts(plain):
+    own = (ace("/anna/", "D:read"), ace("<D:property><D:owner/></D:property>", "D:write"))
+
+    assert set_acl(plain, *own, ace("/berta/", "D:read")).status == 200
+
+    assert set(given(plain)) == {"/berta/"}
+
+
 def test_an_acl_replaces_what_others_had(world, plain, give):
     world.add_user("carl")
     give("berta", Access.WRITE)
@@ -686,7 +748,8 @@ def test_an_acl_of_an_address_book_goes_round_too(plain, give):
     ("body", "condition"),
     [
         (ace("/berta/", "D:read").replace("grant>", "deny>"), "grant-only"),
-        (ace("/berta/", "D:write"), "not-supported-privilege"),
+        (ace("/team/", "D:write"), "not-supported-privilege"),
+        (ace("/team/", "D:write") + ace("/team/", "C:read-free-busy"), "not-supported-privilege"),
         (ace("/berta/", "D:bind"), "not-supported-privilege"),
         (ace("/berta/", "D:read", "D:write-properties"), "not-supported-privilege"),
         (ace("/berta/", "D:unlock"), "not-supported-privilege"),
@@ -696,6 +759,7 @@ def test_an_acl_of_an_address_book_goes_round_too(plain, give):
         (ace("<D:all/>", "D:read"), "allowed-principal"),
         (ace("<D:unauthenticated/>", "D:read"), "allowed-principal"),
         (ace("/anna/", "D:read"), "no-protected-ace-conflict"),
+        (ace("/anna/", "D:read") + ace("<D:self/>", "C:read-free-busy"), "no-protected-ace-conflict"),
         (
             ace("/berta/", "D:read", more="<D:inherited><D:href>/anna/</D:href></D:inherited>"),
             "no-inherited-ace-conflict",
@@ -707,7 +771,7 @@ def test_an_acl_of_an_address_book_goes_round_too(plain, give):
         ),
     ],
 )
-def test_what_is_no_level_is_refused_with_its_precondition(plain, give, body, condition):
+def test_what_is_no_level_is_refused_with_its_precondition(plain, give, team, body, condition):
     give("berta", Access.WRITE)
     before = given(plain)
 
@@ -738,6 +802,76 @@ def test_who_was_given_something_sees_their_own_entry_and_changes_none(world, pl
     for aces in ((), (ace("/berta/", "D:all"),)):
         assert set_acl(berta, *aces, path="/berta/calendar/").status == 403
     assert set(given(plain)) == {"/berta/", "/carl/"}
+
+
+def entries(dav: Dav, path: str = CALENDAR) -> dict[str, tuple[set[str], bool]]:
+    """What an ACL grants, by whom it names, and whether that is protected."""
+    return {
+        who(one): (
+            {node[0].tag.rpartition("}")[2] for node in one.iterfind(f"{DAV}grant/{DAV}privilege")},
+            one.find(DAV + "protected") is not None,
+        )
+        for one in acl(dav, path)
+    }
+
+
+def named_by(dav: Dav, path: str = CALENDAR) -> set[str]:
+    """Whom the report says that an ACL names, as far as they can be asked."""
+    body = root("acl-principal-prop-set", prop(DAV + "displayname"))
+    found = dav("REPORT", path, body, Depth="0").multistatus().found
+    return {href for href, one in found.items() if DAV + "displayname" in one.values}
+
+
+@LEVELS
+def test_an_acl_says_what_those_may_do_who_act_for_the_owner(plain, mac, berta, group):
+    mac.put(CALENDAR + "a.ics", event("a"))
+    assert set(entries(plain)) == {"/anna/"}
+    choose(mac, group, "/berta/")
+
+    for path in (CALENDAR, CALENDAR + "a.ics"):
+        owners, delegates_own = entries(plain, path), entries(berta, path)
+        told = privileges(propfind(berta, path, DAV + "current-user-privilege-set").only())
+        assert owners == delegates_own
+        assert owners[group] == (told, True)
+        assert set(owners) == named_by(plain, path) == named_by(berta, path) == {"/anna/", group}
+    assert set(entries(plain, "/anna/contacts/")) == {"/anna/"}
+    choose(mac, group)
+    assert set(entries(plain)) == {"/anna/"}
+
+
+def test_who_manages_a_calendar_knows_that_somebody_acts_for_its_owner(world, plain, mac, give):
+    world.add_user("carl")
+    world.add_user("dora")
+    choose(mac, WRITE, "/carl/")
+    give("berta", Access.MANAGE)
+    give("dora", Access.WRITE)
+    manager, writer = world.client("berta"), world.client("dora")
+
+    assert set(entries(manager, "/berta/calendar/")) == {"/anna/", "/berta/", "/dora/", WRITE}
+    assert set(entries(writer, "/dora/calendar/")) == {"/anna/", "/dora/"}
+    assert named_by(manager, "/berta/calendar/") == {"/anna/", "/berta/", "/dora/"}
+    assert manager("PROPFIND", WRITE, Depth="0").status == 403
+
+
+@LEVELS
+def test_what_is_said_of_delegates_can_be_sent_back_and_not_be_changed(plain, mac, give, group):
+    choose(mac, group, "/berta/")
+    give("berta", Access.READ)
+    before = entries(plain)
+    aces = [ElementTree.tostring(one, encoding="unicode") for one in acl(plain)]
+
+    back = set_acl(plain, *aces)
+    other = "D:all" if group == READ else "D:read"
+    refused = [set_acl(plain, *aces, ace(href, other)) for href in (group, group[:-1])]
+
+    assert back.status == 200
+    assert {(one.status, one.condition) for one in refused} == {(403, DAV + "no-protected-ace-conflict")}
+    assert entries(plain) == before
+    assert set_acl(plain, ace(group, "D:read"), path="/anna/contacts/").status == 403
+    # They are no part of what the method says: without them they are as they were.
+    assert set_acl(plain).status == 200
+    assert set(entries(plain)) == {"/anna/", group}
+    assert delegates(mac)[group] == ["/berta/"]
 
 
 def test_a_list_of_tasks_is_written_for_somebody(world, mac, berta):

@@ -54,6 +54,7 @@ from davclient import CALDAV, CS, DAV, ICAL, Dav
 from davsamples import event
 from enginedav import EngineDav, World
 from serverprocess import ServerProcess
+from tagwerk.accounts import leaving
 from tagwerk.accounts.users import add_user
 from tagwerk.model import Access
 from tagwerk.sharing import groups, shares
@@ -725,6 +726,41 @@ def test_a_group_is_shared_with_and_its_members_are_as_they_come_and_go(world, m
         groups.leave(txn, group, berta, by=by)
     assert calendars(phone, "/berta/") == {}
     assert [one.status for one in invitations(phone, "/berta/")] == ["deleted"]
+
+
+def test_a_sharee_reads_the_same_level_everywhere_however_they_have_it(world, mac, phone):
+    group = world.add_user("team", kind="group", display_name="Team")
+    with world.store.write() as txn:
+        berta, anna = principal_by_name(txn, "berta"), principal_by_name(txn, "anna")
+        assert berta is not None
+        assert anna is not None
+        by = By("tests", world.clock.now)
+        groups.join(txn, group, berta, by=by)
+        binding = find_binding_of(txn, anna.id, "calendar")
+        assert binding is not None
+        shares.share(txn, binding, berta, Access.BUSY, by=by)
+        shares.share(txn, binding, group, Access.WRITE, by=by)
+
+    found = propfind(phone, SHARED, CS + "invite", DAV + "invite", DAV + "share-access").only()
+
+    assert [(one.href, one.access) for one in invitees(found)] == [("/berta/", "read-write")]
+    (sharee_access,) = found.values[DAV + "invite"].iter(DAV + "share-access")
+    assert [node.tag for node in found.values[DAV + "share-access"]] == [DAV + "read-write"]
+    assert [node.tag for node in sharee_access] == [DAV + "read-write"]
+    # The owner reads what was given to whom.
+    assert {one.href: one.access for one in shared_with(mac)} == {"/berta/": "read", "/team/": "read-write"}
+
+
+def test_an_owner_who_was_removed_is_still_named(world, mac, phone):
+    share(mac, CALENDAR, sharee(BERTA))
+    with world.store.write() as txn:
+        anna = principal_by_name(txn, "anna")
+        assert anna is not None
+        leaving.remove(txn, anna, gifts={}, by=By("tests", world.clock.now))
+
+    (found,) = invitations(phone, "/berta/")
+
+    assert (found.status, found.organizer, found.organizer_name) == ("deleted", "/anna/", "anna")
 
 
 def test_sharing_with_everybody_reaches_everybody_who_looks(world, mac, phone):

@@ -32,8 +32,8 @@ calendar
       405n   405n   405n   405n   405n   405n   405n   403p    401    201   MKCOL, MKCALENDAR
        207    207    207    207    207    207    207   403p    401    404   PROPFIND 0, PROPFIND 1, C:calendar-query,
                                                                             C:calendar-multiget, D:sync-collection,
-                                                                            D:expand-property, D:principal-match,
-                                                                            D:acl-principal-prop-set
+                                                                            D:expand-property, D:principal-match
+       207   207x    207    207    207    207    207   403p    401    404   D:acl-principal-prop-set
        207    207    207    207    207   403p   403p   403p    401    404   PROPPATCH
       207x   207x   207x   207x   207x   207x   207x   403p    401    404   PROPPATCH members
        201    201    201    201    201    201    201   403p    401    404   COPY
@@ -60,8 +60,8 @@ event
        204    204    204   403p   403p    204   403p   403p    401    404   DELETE
       405n   405n   405n   405n   405n   405n   405n   403p    401    409   MKCOL, MKCALENDAR
        207    207    207    207    207    207    207   403p    401    404   PROPFIND 0, PROPFIND 1, C:calendar-query,
-                                                                            C:calendar-multiget, D:expand-property,
-                                                                            D:acl-principal-prop-set
+                                                                            C:calendar-multiget, D:expand-property
+       207   207x    207    207    207    207    207   403p    401    404   D:acl-principal-prop-set
        207    207    207    207    207    207   403p   403p    401    404   PROPPATCH
       207x   207x   207x   207x   207x   207x   207x   403p    401    404   PROPPATCH members
        201    201    201    201    201    201    201   403p    401    404   COPY
@@ -86,8 +86,8 @@ confidential
        204    204   403p   403p   403p   403p   403p   403p    401    404   DELETE
       405n   405n   405n   405n   405n   405n   405n   403p    401    409   MKCOL, MKCALENDAR
        207    207    207    207    207    207    207   403p    401    404   PROPFIND 0, PROPFIND 1, C:calendar-query,
-                                                                            C:calendar-multiget, D:expand-property,
-                                                                            D:acl-principal-prop-set
+                                                                            C:calendar-multiget, D:expand-property
+       207   207x    207    207    207    207    207   403p    401    404   D:acl-principal-prop-set
        207    207    207    207    207   403p   403p   403p    401    404   PROPPATCH
       207x   207x   207x   207x   207x   207x   207x   403p    401    404   PROPPATCH members
        201    201    201    201    201    201    201   403p    401    404   COPY
@@ -114,8 +114,8 @@ private
       405n   405n   403l   403l   403l   403p   403p   403p    401    409   MKCALENDAR
        207    207    404    404    404    404    404   403p    401    404   PROPFIND 0, PROPFIND 1, PROPPATCH,
                                                                             C:calendar-query, C:calendar-multiget,
-                                                                            D:expand-property,
-                                                                            D:acl-principal-prop-set
+                                                                            D:expand-property
+       207   207x    404    404    404    404    404   403p    401    404   D:acl-principal-prop-set
       207x   207x    404    404    404    404    404   403p    401    404   PROPPATCH members
        201    201    404    404    404    404    404   403p    401    404   COPY, MOVE
       403a   403a    404    404    404    404    404   403p    401    404   ACL

@@ -42,7 +42,7 @@ def add(invocation: Invocation, owner: str, delegate: str, level: str, as_json: 
     settings = invocation.settings()
 
     def work(txn: Transaction) -> tuple[Principal, Principal]:
-        of, to = person_called(txn, owner), user_called(txn, delegate)
+        of, to = person_called(txn, owner), user_called(txn, delegate, what="user or group")
         delegation.delegate(txn, of, to, Access(level), by=by(settings))
         return of, to
 
@@ -62,7 +62,7 @@ def remove(invocation: Invocation, owner: str, delegate: str, as_json: bool) -> 
     settings = invocation.settings()
 
     def work(txn: Transaction) -> tuple[Principal, Principal]:
-        of, to = person_called(txn, owner), user_called(txn, delegate)
+        of, to = person_called(txn, owner), user_called(txn, delegate, what="user or group")
         if not delegation.undelegate(txn, of, to, by=by(settings)):
             raise NotFound(f"{to.name} does not act for {of.name}.")
         return of, to

@@ -138,7 +138,7 @@ def add_member(invocation: Invocation, group: str, member: str, as_json: bool) -
     settings = invocation.settings()
 
     def work(txn: Transaction) -> tuple[Principal, Principal, bool]:
-        into, who = _editable(txn, group), user_called(txn, member)
+        into, who = _editable(txn, group), user_called(txn, member, what="user or group")
         new = groups.join(txn, into, who, by=by(settings))
         return into, who, new
 
@@ -159,7 +159,7 @@ def remove_member(invocation: Invocation, group: str, member: str, as_json: bool
     settings = invocation.settings()
 
     def work(txn: Transaction) -> tuple[Principal, Principal]:
-        out_of, who = _editable(txn, group), user_called(txn, member)
+        out_of, who = _editable(txn, group), user_called(txn, member, what="user or group")
         if not groups.leave(txn, out_of, who, by=by(settings)):
             raise NotFound(f"{who.name} is not in {out_of.name}.")
         return out_of, who
@@ -188,7 +188,7 @@ def list_members(invocation: Invocation, group: str, as_json: bool) -> None:
 
 
 def _called(txn: Transaction, name: str, kind: str) -> Principal:
-    found = user_called(txn, name)
+    found = user_called(txn, name, what=kind)
     if found.kind != kind:
         raise NotFound(f"{found.name} is a {found.kind}, no {kind}.")
     return found

@@ -129,15 +129,15 @@ def find_user(txn: Transaction, name: str) -> Principal | None:
     return principal_by_name(txn, name) or principal_by_name(txn, unicodedata.normalize("NFC", name))
 
 
-def user_called(txn: Transaction, name: str) -> Principal:
-    """The user of that name.
+def user_called(txn: Transaction, name: str, *, what: str = "user") -> Principal:
+    """The user, group, room or resource of that name; `what` is expected there.
 
     Raises:
-        NotFound: there is no such user.
+        NotFound: there is nobody of that name.
     """
     principal = find_user(txn, name)
     if principal is None:
-        raise NotFound(f"There is no user {name!r}.")
+        raise NotFound(f"There is no {what} {name!r}.")
     return principal
 
 

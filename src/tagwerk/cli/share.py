@@ -208,6 +208,8 @@ def link(
         click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
     else:
         click.echo(url)
+    if not settings.server.public_url:
+        click.echo("[server] public_url is not set: host and port of the URL are a guess.", err=True)
 
 
 @share.command("unlink")
@@ -340,7 +342,7 @@ def place_called(txn: Transaction, place: str) -> tuple[Principal, Binding]:
 
 def grantee_called(txn: Transaction, name: str) -> Principal | None:
     """A user or a group; None for everybody."""
-    return None if name == EVERYBODY_NAME else user_called(txn, name)
+    return None if name == EVERYBODY_NAME else user_called(txn, name, what="user or group")
 
 
 def base_url(settings: Settings) -> str:

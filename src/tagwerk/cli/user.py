@@ -187,9 +187,10 @@ def quota(invocation: Invocation, name: str, size: str | None) -> None:
 @user.command("invitations")
 @click.argument("name")
 @click.argument("choice", required=False, type=click.Choice(["at-once", "ask", "default"]))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common_options
 @pass_invocation
-def invitations(invocation: Invocation, name: str, choice: str | None) -> None:
+def invitations(invocation: Invocation, name: str, choice: str | None, as_json: bool) -> None:
     """Show or set whether what others share with a user is in their home at once, or they are asked.
 
     "default" is what [sharing] accept says. Without CHOICE nothing changes.
@@ -197,12 +198,17 @@ def invitations(invocation: Invocation, name: str, choice: str | None) -> None:
     settings = invocation.settings()
     with invocation.engine(settings) as engine:
         if choice is not None:
-            accept = "" if choice == "default" else choice
-            run(engine, lambda txn: set_accept(txn, person_called(txn, name).id, accept))
+            wanted = "" if choice == "default" else choice
+            run(engine, lambda txn: set_accept(txn, person_called(txn, name).id, wanted))
         with engine.read() as txn:
             principal = person_called(txn, name)
+    accept = principal.accept or settings.sharing.accept
+    if as_json:
+        fields = {"name": principal.name, "invitations": accept, "default": not principal.accept}
+        click.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+        return
     source = "" if principal.accept else ", the default"
-    asked = (principal.accept or settings.sharing.accept) == "ask"
+    asked = accept == "ask"
     what = "is asked about what others share" if asked else "has what others share at once"
     click.echo(f"{principal.name} {what}{source}.")
 

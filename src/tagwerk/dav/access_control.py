@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import xml
+from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
+from tagwerk.dav.proxies import groups_acting
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -16,11 +17,12 @@ from tagwerk.dav.resources import (
     ProxyGroup,
     Resource,
     Where,
+    proxy_groups,
     target,
 )
 from tagwerk.dav.sharees import principal_of
-from tagwerk.dav.sharing import check_may_share, href_of, may_share, sharees
-from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
+from tagwerk.dav.sharing import check_may_share, may_share, sharees
+from tagwerk.errors import CALDAV, DAV, BadGateway, InvalidPath, InvalidXml, Refused
 from tagwerk.model import EVERYBODY, Access, Binding, Kind, Principal, PrincipalId, Rights
 from tagwerk.sharing import shares
 
@@ -30,6 +32,7 @@ _OWNED = (Where.ANY ^ Where.ROOT) | Where.PROXY | Where.TOLD | Where.DELEGATED
 _READ = ("D:read", "D:read-acl", "D:read-current-user-privilege-set")
 _WRITE = ("D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
 _MANAGE = ("D:write-acl", "D:share")
+_DESCRIBING = frozenset(("D:write", "D:write-properties"))
 _CHANGING = frozenset(("D:all", *_WRITE, *_MANAGE))
 
 
@@ -109,8 +112,7 @@ def privileges(context: Context, resource: Resource) -> tuple[str, ...]:
     if isinstance(resource, ObjectResource) and resource.parent.view.restricts(resource.stored.privacy):
         return level_privileges(Access.BUSY, binding.collection.kind)
     if binding.access is not Access.OWNER and not _own(resource):
-        # Who acts for somebody changes the objects, and what they are called.
-        return tuple(name for name in found if name not in ("D:all", *_MANAGE))
+        return acting_privileges(binding.access, of_object=isinstance(resource, ObjectResource))
     return found
 
 
@@ -129,6 +131,16 @@ def level_privileges(access: Access, kind: Kind) -> tuple[str, ...]:
     if access.manages:
         names += _MANAGE
     return ("D:all", *names) if access is Access.OWNER else names
+
+
+def acting_privileges(access: Access, *, of_object: bool) -> tuple[str, ...]:
+    """The privileges of who acts for somebody, on a calendar or on an object in it.
+
+    They change the objects, and the properties of these.  A calendar's own properties are its owner's, so
+    that of DAV:write they have the other parts there, one by one.
+    """
+    found = level_privileges(access, Kind.CALENDAR)
+    return found if of_object else tuple(name for name in found if name not in _DESCRIBING)
 
 
 def privileges_given(access: Access, kind: Kind) -> tuple[str, ...]:
@@ -186,7 +198,7 @@ def supported_privilege_set(context: Context, resource: Resource) -> str:
 
 @feature.live_property("{DAV:}acl", on=_OWNED)
 def acl(context: Context, resource: Resource) -> str | None:
-    """RFC 3744 5.5: the owner's rights, which nobody can take, and what was given to others.
+    """RFC 3744 5.5: what the owner, and who acts for them, may do, which nobody can take; and what was given to others.
 
     Who does not manage a collection sees what was given to themselves.
     """
@@ -206,10 +218,14 @@ def acl(context: Context, resource: Resource) -> str | None:
     parts = [_ace(href, level_privileges(Access.OWNER, kind), protected=True, tail=inherited)]
     parent = resource.parent if isinstance(resource, ObjectResource) else resource
     assert isinstance(parent, CollectionResource)
-    for grantee, access in _grants(context, parent):
+    for delegates in groups_acting(context, parent):
+        granted = acting_privileges(delegates.access, of_object=isinstance(resource, ObjectResource))
+        parts.append(_ace(xml.href(delegates.href), granted, protected=True, tail=inherited))
+    for grantee, name, access in grants(context, parent):
+        whose = xml.href(context.href(name, collection=True))
         parts.append(
             _ace(
-                grantee,
+                "<D:authenticated/>" if grantee == EVERYBODY else whose,
                 privileges_given(access, kind),
                 protected=bool(inherited) or not may_share(parent),
                 tail=inherited,
@@ -218,17 +234,14 @@ def acl(context: Context, resource: Resource) -> str | None:
     return "".join(parts)
 
 
-def _grants(context: Context, resource: CollectionResource) -> list[tuple[str, Access]]:
-    """Whom the user may know to have something of a collection, as the content of ``principal``, and what."""
-    if resource.access is Access.OWNER or may_share(resource):
+def grants(context: Context, resource: CollectionResource) -> list[tuple[PrincipalId, str, Access]]:
+    """Who was given what of a collection, by id and name, as far as the user may know; `EVERYBODY` has no name."""
+    if may_share(resource):
         return [
-            (
-                "<D:authenticated/>" if share.grantee == EVERYBODY else xml.href(href_of(context, share)),
-                share.access,
-            )
-            for share in context.shares(resource.binding.collection)
+            (share.grantee, share.name, share.access) for share in context.shares(resource.binding.collection)
         ]
-    return [(xml.href(context.href(context.user.name, collection=True)), resource.access)]
+    # Who acts for the owner has that by a group of delegates.
+    return [(context.user.id, context.user.name, resource.access)] if resource.own else []
 
 
 def _ace(principal: str, names: tuple[str, ...], *, protected: bool, tail: str = "") -> str:
@@ -273,12 +286,7 @@ def set_acl(context: Context) -> Response:
             condition=DAV + "no-protected-ace-conflict",
         )
     check_may_share(resource)
-    wanted: dict[PrincipalId, tuple[Principal | None, Access]] = {}
-    for node in root.iterfind("{DAV:}ace"):
-        found = _read_ace(context, resource, node)
-        if found is not None:
-            grantee, access = found
-            wanted[grantee.id if grantee else EVERYBODY] = (grantee, access)
+    wanted = _wanted(context, resource, root)
     before = context.shares(resource.binding.collection)
     # First what is given, so that nobody who has it in another way from now on loses their place.
     for grantee, access in wanted.values():
@@ -290,10 +298,32 @@ def set_acl(context: Context) -> Response:
     return Response(200, {"Cache-Control": "no-cache"})
 
 
+def _wanted(
+    context: Context, resource: CollectionResource, root: Element
+) -> dict[PrincipalId, tuple[Principal | None, Access]]:
+    """What an ACL gives to whom: somebody has what all of their entries grant (RFC 3744 6)."""
+    granted: dict[PrincipalId, tuple[Principal | None, set[str]]] = {}
+    for node in root.iterfind("{DAV:}ace"):
+        found = _read_ace(context, resource, node)
+        if found is not None:
+            grantee, names = found
+            granted.setdefault(grantee.id if grantee else EVERYBODY, (grantee, set()))[1].update(names)
+    wanted: dict[PrincipalId, tuple[Principal | None, Access]] = {}
+    for whom, (grantee, names) in granted.items():
+        # What a group owns its members have by a share with the group itself.
+        if whom != resource.binding.collection.owner or (grantee and grantee.kind == "group"):
+            wanted[whom] = (grantee, _level_of(names))
+        elif not names >= {DAV + "read", DAV + "write"}:
+            raise Refused(
+                "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
+            )
+    return wanted
+
+
 def _read_ace(
     context: Context, resource: CollectionResource, node: Element
-) -> tuple[Principal | None, Access] | None:
-    """Whom an entry gives what; None for the owner's own, which is as it is."""
+) -> tuple[Principal | None, set[str]] | None:
+    """Whom an entry grants which privileges; None for what is as it is: the owner's own, and that of delegates."""
     if node.find("{DAV:}deny") is not None:
         raise Refused("Rights are given here, not denied.", condition=DAV + "grant-only")
     if node.find("{DAV:}invert") is not None:
@@ -301,17 +331,36 @@ def _read_ace(
     if node.find("{DAV:}inherited") is not None:
         raise Refused("Nothing is inherited here.", condition=DAV + "no-inherited-ace-conflict")
     names = {child.tag for child in node.iterfind("{DAV:}grant/{DAV:}privilege/*")}
-    grantee = _read_grantee(context, resource, node)
-    if grantee is not None and grantee.id == resource.binding.collection.owner:
-        if grantee.kind == "group" and names and DAV + "all" not in names:
-            # What a group owns its members have by a share with the group itself.
-            return grantee, _level_of(names)
-        if names and DAV + "all" not in names and not names >= {DAV + "read", DAV + "write"}:
-            raise Refused(
-                "The owner's rights cannot be changed.", condition=DAV + "no-protected-ace-conflict"
-            )
+    if _is_of_delegates(context, resource, node, names):
         return None
-    return grantee, _level_of(names)
+    grantee = _read_grantee(context, resource, node)
+    owned = grantee is not None and grantee.id == resource.binding.collection.owner
+    return None if owned and (not names or DAV + "all" in names) else (grantee, names)
+
+
+def _is_of_delegates(context: Context, resource: CollectionResource, node: Element, names: set[str]) -> bool:
+    """Whether an entry is about a group of those who act for the owner; clients send back what they were shown.
+
+    Raises:
+        Refused: it would change what they may do.
+    """
+    href = (node.findtext("{DAV:}principal/{DAV:}href") or "").strip()
+    try:
+        segments = paths.of_href(href, context.request)
+    except (BadGateway, InvalidPath):
+        return False
+    collection = resource.binding.collection
+    owner = context.principal(collection.owner) if collection.kind is Kind.CALENDAR else None
+    groups = proxy_groups(context, Home("", owner)) if owner else []
+    level = next(
+        (group.access for group in groups if paths.of_href(group.href, context.request) == segments), None
+    )
+    if level is not None and _level_of(names) is not level:
+        raise Refused(
+            "What may be done by who acts for the owner is said by the groups of delegates alone.",
+            condition=DAV + "no-protected-ace-conflict",
+        )
+    return level is not None
 
 
 def _read_grantee(context: Context, resource: CollectionResource, node: Element) -> Principal | None:

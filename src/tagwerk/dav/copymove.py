@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from tagwerk.dav import conditions, paths, quota
 from tagwerk.dav.message import Response
 from tagwerk.dav.objects import uid_conflict
@@ -23,7 +21,6 @@ from tagwerk.dav.resources import (
 from tagwerk.dav.webdav import collection_etag
 from tagwerk.errors import (
     CALDAV,
-    BadGateway,
     Conflict,
     InvalidRequest,
     NeedPrivileges,
@@ -82,18 +79,7 @@ def destination(context: Context) -> tuple[str, ...]:
     header = context.request.header("destination")
     if not header:
         raise InvalidRequest("COPY and MOVE need a Destination header.")
-    host = context.request.header("host")
-    try:
-        named = urlsplit(header)
-        names_other = bool(named.hostname) and bool(host) and named.hostname != urlsplit(f"//{host}").hostname
-    except ValueError as error:
-        raise InvalidRequest(f"Destination {header[:100]!r} is no URL.") from error
-    if names_other:
-        raise BadGateway(
-            f"Destination names {named.hostname}, this server was asked as {host};"
-            " behind a proxy, let it pass the Host header on."
-        )
-    return paths.of_href(header, context.request.base)
+    return paths.of_href(header, context.request)
 
 
 def _overwrites(context: Context, *, exists: bool) -> None:

@@ -11,7 +11,7 @@ from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
 from tagwerk.dav.resources import Context, where_is
-from tagwerk.errors import InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
+from tagwerk.errors import BadGateway, InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
 from tagwerk.model import Principal, PrincipalId, Rights
 from tagwerk.settings import Settings
 from tagwerk.sharing.shares import By, is_settled, settle
@@ -115,8 +115,8 @@ def held(parts: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
 def _named(request: Request) -> list[tuple[str, ...]]:
     """The places of the collections that a request can change: a principal and a name each."""
     named = [paths.split(request.path)]
-    with suppress(InvalidPath):
-        named.append(paths.of_href(request.header("destination"), request.base))
+    with suppress(BadGateway, InvalidPath):
+        named.append(paths.of_href(request.header("destination"), request))
     return [segments[:2] for segments in named if len(segments) > 1]
 
 

@@ -74,7 +74,7 @@ def _expanded(context: Context, value: str, node: Element, *, level: int, left: 
     for element in parsed.iter("{DAV:}href"):
         href = (element.text or "").strip()
         try:
-            pointed = resolve(context, paths.of_href(href, context.request.base))
+            pointed = resolve(context, paths.of_href(href, context.request))
             parts.append(_response(context, pointed, node, level=level + 1, left=left))
         except InvalidXml:
             raise

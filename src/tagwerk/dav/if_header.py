@@ -75,7 +75,7 @@ def _lists(header: str) -> list[tuple[str, list[_Condition]]]:
 
 def _resource(context: Context, href: str) -> Resource | None:
     try:
-        segments = paths.of_href(href, context.request.base) if href else paths.split(context.request.path)
+        segments = paths.of_href(href, context.request) if href else paths.split(context.request.path)
         return resolve(context, segments)
     except TagwerkError:
         return None

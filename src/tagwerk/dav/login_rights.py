@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tagwerk.dav import paths
 from tagwerk.dav.message import Request
-from tagwerk.errors import InvalidPath, NeedPrivileges
+from tagwerk.errors import BadGateway, InvalidPath, NeedPrivileges
 from tagwerk.model import Kind, Rights
 from tagwerk.store.collections import find_binding
 from tagwerk.store.engine import Transaction
@@ -35,8 +35,8 @@ def check(txn: Transaction, request: Request, method: Method) -> None:
     named = [paths.split(request.path)]
     if "destination" in request.headers:
         try:
-            named.append(paths.of_href(request.header("destination"), request.base))
-        except InvalidPath:
+            named.append(paths.of_href(request.header("destination"), request))
+        except (BadGateway, InvalidPath):
             pass  # Whoever reads the header says what is wrong with it.
     for segments in named:
         binding = find_binding(txn, segments[0], segments[1]) if len(segments) > 1 else None

@@ -13,7 +13,7 @@ class Request:
     """One request of an authenticated user.
 
     `path` is still percent-encoded and without the prefix `base` under which the
-    server is mounted; header names are in lower case; `user` is empty for nobody, and `rights`
+    server is mounted, `public_url` says where clients reach it, or is empty; header names are in lower case; `user` is empty for nobody, and `rights`
     are those of their login.
     """
 
@@ -23,6 +23,7 @@ class Request:
     body: bytes = b""
     user: str = ""
     base: str = ""
+    public_url: str = ""
     scheme: str = "http"
     query: str = ""
     rights: Rights = Rights.ALL

@@ -58,15 +58,23 @@ def _invitation(context: Context, notice: Notice) -> str:
     """apple-caldav-sharing.txt 6.15."""
     components = "".join(f'<C:comp name="{name}"/>' for name in notice.components)
     kind = ' shared-type="calendar"' if notice.content == "calendar" else ""
-    owner = principal_by_name(context.txn, notice.owner)
     return (
         f"<CS:invite-notification{kind}><CS:uid>{notice.uid}</CS:uid>"
         f"{xml.href(context.href(notice.grantee, collection=True))}"
         f"<CS:invite-{notice.status}/>{access_element(Access(notice.access))}{_host(context, notice)}"
-        f"{organizer(context, owner) if owner else ''}<CS:summary>{xml.escape(notice.title)}</CS:summary>"
+        f"{_organizer(context, notice)}<CS:summary>{xml.escape(notice.title)}</CS:summary>"
         f"{xml.element(CALDAV + 'supported-calendar-component-set', components) if components else ''}"
         "</CS:invite-notification>"
     )
+
+
+def _organizer(context: Context, notice: Notice) -> str:
+    """Who shares it; by the name alone where they have been removed since."""
+    owner = principal_by_name(context.txn, notice.owner)
+    if owner is not None:
+        return organizer(context, owner)
+    href = xml.href(context.href(notice.owner, collection=True))
+    return f"<CS:organizer>{href}{names(notice.owner, kind='')}</CS:organizer>"
 
 
 def _reply(context: Context, notice: Notice) -> str:

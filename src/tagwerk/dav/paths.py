@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from tagwerk.errors import InvalidPath
+from tagwerk.errors import BadGateway, InvalidPath
+
+if TYPE_CHECKING:
+    from tagwerk.dav.message import Request
 
 MAX_NAME = 255
 """Characters in one segment: what file systems and clients take."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~@:]+\Z")
 _SAFE = "-._~@:!$()*+,="
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 
 
 def split(path: str) -> tuple[str, ...]:
@@ -35,21 +40,53 @@ def segment(name: str) -> str:
     return name if _PLAIN.match(name) else quote(name, safe=_SAFE)
 
 
-def of_href(href: str, base: str) -> tuple[str, ...]:
-    """The segments that a client's href names; an absolute URL counts by its path alone.
+def of_href(href: str, request: Request) -> tuple[str, ...]:
+    """The segments that an href in a request names: a path, or the URL of one on this server.
 
     Raises:
-        InvalidPath: it lies outside of `base`, or is no path of ours.
+        BadGateway: it is a URL of another server.
+        InvalidPath: it lies outside of the request's `base`, or is no path of ours.
     """
-    try:
-        path = urlsplit(href.strip()).path if "://" in href[:12] else href.strip().split("?")[0]
-    except ValueError as error:
-        raise InvalidPath(f"{href[:100]!r} is no URL.") from error
+    path, base = on_this_server(href, request).split("?")[0], request.base
+    if not path:
+        raise InvalidPath(f"{href[:100]!r} has no path.")
     if base:
         if path != base and not path.startswith(base + "/"):
             raise InvalidPath(f"{href[:100]!r} lies outside of this server.")
         path = path[len(base) :]
     return split(path)
+
+
+def on_this_server(href: str, request: Request) -> str:
+    """An href in a request as a path with its query, without the scheme and the host of this server.
+
+    That is the host for which the client asked, or that of ``[server] public_url``.  A port counts where
+    both name one: proxies leave it out of Host.
+
+    Raises:
+        BadGateway: it is a URL of another server.
+        InvalidPath: it is no URL.
+    """
+    href = href.strip()
+    scheme = _URL.match(href)
+    if scheme is None:
+        return href
+    try:
+        named = urlsplit(href)
+        asked = urlsplit(f"//{request.header('host')}")
+        own = ((here.hostname, here.port) for here in (asked, urlsplit(request.public_url)) if here.hostname)
+        ours = scheme[1].lower() in ("http", "https") and any(
+            named.hostname == host and (None in (named.port, port) or named.port == port)
+            for host, port in own
+        )
+    except ValueError as error:
+        raise InvalidPath(f"{href[:100]!r} is no URL.") from error
+    if not ours:
+        raise BadGateway(
+            f"{href[:100]!r} is a URL of another server; this one was asked as {asked.netloc or 'none'}."
+            " Behind a proxy, let it pass the Host header on, or set [server] public_url."
+        )
+    return f"{named.path}?{named.query}" if named.query else named.path
 
 
 def _decode(raw: str) -> str:

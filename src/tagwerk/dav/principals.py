@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from xml.etree.ElementTree import Element
 
 from tagwerk.collation import UNICODE, MatchType, TextMatch
-from tagwerk.dav import xml
+from tagwerk.dav import paths, xml
+from tagwerk.dav.access_control import grants
 from tagwerk.dav.message import Response
-from tagwerk.dav.multistatus import answer, limited, response_for, wanted
+from tagwerk.dav.multistatus import Wanted, answer, limited, response_for, status_response, wanted
 from tagwerk.dav.notifications import parts_of
-from tagwerk.dav.proxies import proxy_memberships
+from tagwerk.dav.proxies import groups_acting, proxy_memberships
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
     Context,
     Home,
     ObjectResource,
+    ProxyGroup,
     Resource,
     Where,
     collections_in,
     knows,
     proxy_groups,
+    resolve,
     target,
 )
-from tagwerk.dav.sharing import visible_shares
 from tagwerk.dav.sync import limit_of
-from tagwerk.errors import CALDAV, DAV, InvalidXml
+from tagwerk.errors import CALDAV, DAV, InvalidXml, NeedPrivileges
 from tagwerk.model import EVERYBODY, Principal
 from tagwerk.store.principals import delegators_of, groups_of, members_of, principals
 
@@ -272,11 +275,21 @@ def acl_principal_prop_set(context: Context, resource: Resource, root: Element) 
     asked = wanted(context.request, root)
     target(context)
     found: list[Principal | None] = []
+    groups: list[ProxyGroup] = []
     if isinstance(resource, Home):
         found = [resource.principal]
     elif isinstance(resource, CollectionResource | ObjectResource):
         parent = resource.parent if isinstance(resource, ObjectResource) else resource
         found = [context.principal(parent.binding.collection.owner)]
-        given = [share.grantee for share in visible_shares(context, parent) if share.grantee != EVERYBODY]
-        found += [context.principal(one) for one in given]
-    return answer(response_for(context, _shown_home(context, who), asked) for who in found if who is not None)
+        found += [context.principal(one) for one, _, _ in grants(context, parent) if one != EVERYBODY]
+        groups = groups_acting(context, parent)
+    people = (response_for(context, _shown_home(context, who), asked) for who in found if who is not None)
+    return answer(chain(people, (_of_group(context, group, asked) for group in groups)))
+
+
+def _of_group(context: Context, group: ProxyGroup, asked: Wanted) -> str:
+    """Who manages a calendar knows that somebody acts for its owner, not who that is."""
+    try:
+        return response_for(context, resolve(context, paths.of_href(group.href, context.request)), asked)
+    except NeedPrivileges:
+        return status_response(group.href, "403 Forbidden")

@@ -6,8 +6,17 @@ from hashlib import blake2b
 
 from tagwerk.dav import xml
 from tagwerk.dav.registry import Feature
-from tagwerk.dav.resources import Context, Home, ProxyGroup, Resource, Where, knows, proxy_groups
-from tagwerk.model import Access
+from tagwerk.dav.resources import (
+    CollectionResource,
+    Context,
+    Home,
+    ProxyGroup,
+    Resource,
+    Where,
+    knows,
+    proxy_groups,
+)
+from tagwerk.model import Access, Kind
 from tagwerk.store.principals import delegators_of
 
 feature = Feature("calendarserver.org proxy", tokens=("calendar-proxy",))
@@ -42,6 +51,23 @@ def proxy_memberships(context: Context) -> list[str]:
         groups = proxy_groups(context, Home("", who))
         found += [group.href for group in groups if group.access is access and who.state == "active"]
     return found
+
+
+def groups_acting(context: Context, resource: CollectionResource) -> list[ProxyGroup]:
+    """The groups that have rights on a calendar because their members act for its owner.
+
+    Who manages it knows each with somebody in it, who acts for the owner the group by which they do.
+    """
+    collection = resource.binding.collection
+    owner = context.principal(collection.owner)
+    if owner is None or collection.kind is not Kind.CALENDAR:
+        return []
+    levels: set[Access] = set()
+    if resource.access.manages:
+        levels = {access for _, access in context.delegates(owner.id)}
+    elif not resource.own:
+        levels = {resource.access}
+    return [group for group in proxy_groups(context, Home("", owner)) if group.access in levels]
 
 
 @feature.live_property("{DAV:}group-member-set", on=Where.PROXY)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from tagwerk.dav import paths
 from tagwerk.dav.resources import Context, knows
-from tagwerk.errors import DAV, InvalidPath, Refused
+from tagwerk.errors import DAV, BadGateway, InvalidPath, Refused
 from tagwerk.model import Principal, PrincipalId
 from tagwerk.store.principals import principal_by_address, principal_by_name
 
@@ -40,8 +40,8 @@ def _named(context: Context, href: str) -> list[Principal]:
     if colon and scheme.lower() == "mailto":
         return _by_address(context, unquote(rest))
     try:
-        segments = paths.of_href(href, context.request.base)
-    except InvalidPath:
+        segments = paths.of_href(href, context.request)
+    except (BadGateway, InvalidPath):
         segments = ()
     if len(segments) == 1 and ("/" in href or "@" not in href):
         found = principal_by_name(context.txn, segments[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from tagwerk.dav import paths, xml
@@ -11,7 +12,15 @@ from tagwerk.dav.notifications import CS, access_element, names, organizer
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import CollectionResource, Context, Home, Resource, Where
 from tagwerk.dav.sharees import principal_of
-from tagwerk.errors import InvalidXml, NeedPrivileges, NotFound, Refused, TagwerkError
+from tagwerk.errors import (
+    BadGateway,
+    InvalidPath,
+    InvalidXml,
+    NeedPrivileges,
+    NotFound,
+    Refused,
+    TagwerkError,
+)
 from tagwerk.model import EVERYBODY, Access, Binding, CollectionId, Principal, PrincipalId, Status
 from tagwerk.sharing import shares
 from tagwerk.store.collections import find_binding_of
@@ -53,11 +62,19 @@ def invite(context: Context, resource: Resource) -> str | None:
 
 
 def visible_shares(context: Context, resource: CollectionResource) -> list[Share]:
-    """What was given of a collection, as far as the user may know."""
+    """What was given of a collection, as far as the user may know.
+
+    For themselves it is all that they have, also by a group: DAV:share-access says that as well.
+    """
     if resource.access.manages:
-        return context.shares(resource.binding.collection)
-    share = context.own_share(resource.binding.collection.id)
-    return [share] if share else []
+        found = context.shares(resource.binding.collection)
+    else:
+        share = context.own_share(resource.binding.collection.id)
+        found = [share] if share else []
+    return [
+        replace(share, access=resource.access) if share.grantee == context.user.id else share
+        for share in found
+    ]
 
 
 def href_of(context: Context, share: Share) -> str:
@@ -204,10 +221,10 @@ def grantee_of(context: Context, resource: CollectionResource, node: Element) ->
     if not href:
         raise InvalidXml("A sharee is named with a DAV:href.")
     try:
-        if not paths.of_href(href, context.request.base):
+        if paths.on_this_server(href, context.request) == context.href():
             return None
-    except TagwerkError:
-        pass  # A mail address, or a path of another server's; `principal_of` knows.
+    except (BadGateway, InvalidPath):
+        pass  # `principal_of` knows that this is nobody.
     return principal_of(context, href, also=sharees(context, resource))
 
 
@@ -255,7 +272,7 @@ def _invited_to(context: Context, root: Element) -> CollectionId | None:
         return found
     href = (root.findtext(f"{CS}hosturl/{{DAV:}}href") or "").strip()
     try:
-        segments = paths.of_href(href, context.request.base)
+        segments = paths.of_href(href, context.request)
     except TagwerkError:
         return None
     owner = principal_by_name(context.txn, segments[0]) if len(segments) == 2 else None

@@ -249,8 +249,9 @@ def _invite(txn: Transaction, collection: Collection, principal: Principal, *, b
     if at_once:
         _first_look(txn, collection, principal.id, binding)
     told = "accepted" if at_once else "noresponse"
+    # Where nobody was asked nobody has accepted.
     record(
-        txn, collection, "accept" if at_once else "invite", by=by, grantee=principal.name, detail=access.value
+        txn, collection, "place" if at_once else "invite", by=by, grantee=principal.name, detail=access.value
     )
     _tell(txn, collection, principal, binding, told, access=access, by=by)
 

@@ -50,9 +50,11 @@ def check_name(name: str) -> None:
     """Refuse what cannot be the name of a principal.
 
     Raises:
-        InvalidRequest: it cannot stand in a URL path, or has over 128 characters.
+        InvalidRequest: it cannot stand in a URL path, has over 128 characters, or means something else.
     """
-    if not _NAME.fullmatch(name) or name.lower() in RESERVED:
+    if name.lower() in RESERVED:
+        raise InvalidRequest(f"The name {name!r} is reserved; choose another one.")
+    if not _NAME.fullmatch(name):
         raise InvalidRequest(
             f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
             " at most 128, and do not begin with a dot."
