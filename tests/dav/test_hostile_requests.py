@@ -89,6 +89,7 @@ def test_a_property_may_point_to_what_is_no_url(dav, calendar):
         ("²", "urn:x"),
         ("lang", "http://www.w3.org/XML/1998/namespace"),
         ("a", "http://www.w3.org/2000/xmlns/"),
+        ("a", "{}"),
     ],
 )
 def test_a_property_in_an_attribute_must_be_a_name(dav, calendar, name, namespace):

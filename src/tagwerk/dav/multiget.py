@@ -67,7 +67,7 @@ def _responses(
 
 def _inside(context: Context, href: str, scope: tuple[str, ...]) -> tuple[str, ...] | None:
     try:
-        segments = paths.of_href(href, context.request)
+        segments = paths.of_href(href, context.request, looked_at=True)
     except (TagwerkError, ValueError):
         return None
     return segments if len(segments) == 3 and segments[: len(scope)] == scope else None

@@ -17,6 +17,7 @@ MAX_NAME = 255
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~@:]+\Z")
 _SAFE = "-._~@:!$()*+,="
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+_ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
 def split(path: str) -> tuple[str, ...]:
@@ -40,14 +41,18 @@ def segment(name: str) -> str:
     return name if _PLAIN.match(name) else quote(name, safe=_SAFE)
 
 
-def of_href(href: str, request: Request) -> tuple[str, ...]:
+def of_href(href: str, request: Request, *, looked_at: bool = False) -> tuple[str, ...]:
     """The segments that an href in a request names: a path, or the URL of one on this server.
+
+    `looked_at`: nothing comes of it but that it is read, so that any host will do.  Behind a proxy that
+    hides the one that was asked for, clients would believe that all they have was removed.
 
     Raises:
         BadGateway: it is a URL of another server.
         InvalidPath: it lies outside of the request's `base`, or is no path of ours.
     """
-    path, base = on_this_server(href, request).split("?")[0], request.base
+    whole = _ORIGIN.sub("", href.strip(), count=1) if looked_at else on_this_server(href, request)
+    path, base = whole.split("?")[0], request.base
     if not path:
         raise InvalidPath(f"{href[:100]!r} has no path.")
     if base:

@@ -126,7 +126,7 @@ def clark_name(namespace: str, local: str) -> str:
     Raises:
         InvalidXml: no element can be called so.
     """
-    if not _WORD.match(local) or namespace in _RESERVED:
+    if not _WORD.match(local) or namespace in _RESERVED or "}" in namespace:
         raise InvalidXml(f"{local[:40]!r} in the namespace {namespace[:60]!r} is no name of a property.")
     parse(f"<{local}/>".encode())
     return f"{{{namespace}}}{local}" if namespace else local
