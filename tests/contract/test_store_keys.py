@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import pytest
 from store_samples import NOW, event
 
+import serverprocess
 from tagwerk.model import Access, Kind, Rights
+from tagwerk.store import audit as store_audit
 from tagwerk.store import engine as store_engine
 from tagwerk.store.audit import Entry, add_entry, entries
 from tagwerk.store.collections import create_collection
@@ -122,3 +128,40 @@ def test_the_audit_is_read_by_owner_and_as_a_whole_newest_first(store, owner):
         found = [(entry.at - NOW, entry.owner) for entry in entries(txn, owner=owner)]
 
     assert found == ([(2, "anna"), (0, "anna")] if owner else [(2, "anna"), (1, "bert"), (0, "anna")])
+
+
+NOTER = f"""
+import sys
+from tagwerk.store import open_engine
+from tagwerk.store.audit import Entry, add_entry
+store = open_engine(sys.argv[1])
+with store.write() as txn:
+    add_entry(txn, Entry({NOW}, "tests", sys.argv[2], "anna", "work", "", ""))
+store.close()
+"""
+"""A process of its own, that notes what it is told."""
+
+
+def test_what_several_processes_do_within_a_second_stays_in_order(store, url):
+    environ = serverprocess.environment()
+    for action in range(0, 12, 2):
+        with store.write() as txn:
+            add_entry(txn, Entry(NOW, "tests", str(action), "anna", "work", "", ""))
+        subprocess.run([sys.executable, "-c", NOTER, url, str(action + 1)], env=environ, check=True)
+
+    with store.read() as txn:
+        found = [int(entry.action) for entry in entries(txn)]
+
+    assert found == list(range(11, -1, -1))
+
+
+def test_what_two_do_at_the_same_instant_is_noted_one_after_the_other(store, monkeypatch):
+    instants = iter([7, 7, 8])
+    monkeypatch.setattr(store_audit, "time", SimpleNamespace(time_ns=lambda: next(instants)))
+
+    for action in ("first", "second"):
+        entry = Entry(NOW, "tests", action, "anna", "work", "", "")
+        run(store, lambda txn, entry=entry: add_entry(txn, entry))
+
+    with store.read() as txn:
+        assert [entry.action for entry in entries(txn)] == ["second", "first"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,19 +26,19 @@ class Entry:
     detail: str
 
 
-_BITS = 31
-_numbers = itertools.count(secrets.randbits(_BITS))
-"""What one process does within a second stays in its order, and is not what another process does."""
-
 _COLUMNS = "at, actor, action, owner, collection, grantee, detail"
 
 
 def add_entry(txn: Transaction, entry: Entry) -> None:
-    """Remember what somebody did, in the transaction in which they do it."""
+    """Remember what somebody did, in the transaction in which they do it.
+
+    Its id is the instant in nanoseconds, so that what several processes do within one second
+    stays in order.  Two at the same instant are refused by the primary key, which is `Undone`.
+    """
     txn.execute(
         f"INSERT INTO audit (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (entry.at << _BITS) | (next(_numbers) % (1 << _BITS)),
+            time.time_ns(),
             entry.at,
             entry.actor,
             entry.action,
