@@ -106,13 +106,28 @@ def test_a_subscription_costs_nothing_while_only_private_things_change(visitor, 
     assert visitor.get(path, If_None_Match=first.etag).status == 304
 
 
-def test_head_says_what_get_says(visitor, make):
+def test_head_says_what_get_says(visitor, account, make):
+    account.put(f"/{account.user}/calendar/a.ics", event("a"))
     _, path = make()
 
     head, get = visitor("HEAD", path), visitor.get(path)
 
     assert (head.status, head.body) == (200, b"")
-    assert head.etag == get.etag
+    for name in ("etag", "content-length", "content-type", "last-modified"):
+        assert head.headers[name] == get.headers[name]
+
+
+def test_head_of_what_get_streams_names_no_length(visitor, account, make):
+    for name in ("a", "b", "c"):
+        more = "DESCRIPTION:" + "x" * 100_000
+        account.put(f"/{account.user}/calendar/{name}.ics", event(name, more=more))
+    _, path = make()
+
+    head, get = visitor("HEAD", path), visitor.get(path)
+
+    assert get.headers["transfer-encoding"] == "chunked"
+    assert (head.status, head.body, head.etag) == (200, b"", get.etag)
+    assert "content-length" not in head.headers
 
 
 def test_a_password_is_asked_for_with_any_name(visitor, account, make):

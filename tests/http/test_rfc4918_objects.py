@@ -62,13 +62,37 @@ def test_head_answers_like_get_without_a_body(dav, calendar):
         assert head.headers[name] == got.headers[name]
 
 
-def test_head_of_a_collection_has_no_body(dav, calendar):
+def test_head_of_a_collection_answers_like_get_without_a_body(dav, calendar):
     dav.put(calendar + "a.ics", event("a"))
 
-    head = dav("HEAD", calendar)
+    got, head = dav.get(calendar), dav("HEAD", calendar)
 
-    assert head.status == 200
-    assert head.body == b""
+    assert (head.status, head.body) == (200, b"")
+    for name in ("etag", "content-length", "content-type", "last-modified"):
+        assert head.headers[name] == got.headers[name]
+
+
+def test_head_of_what_get_streams_names_no_length(dav, calendar):
+    for name in ("a", "b", "c"):
+        dav.put(f"{calendar}{name}.ics", event(name, more="DESCRIPTION:" + "x" * 100_000))
+
+    got, head = dav.get(calendar), dav("HEAD", calendar)
+
+    assert got.headers["transfer-encoding"] == "chunked"
+    assert (head.status, head.body, head.etag) == (200, b"", got.etag)
+    assert "content-length" not in head.headers
+
+
+def test_head_of_a_page_has_the_length_of_what_is_compressed(account):
+    home = f"/{account.user}/"
+    for number in range(30):
+        assert account("MKCALENDAR", f"{home}{number}/").status == 201
+
+    got, head = (account(method, home, Accept_Encoding="gzip") for method in ("GET", "HEAD"))
+
+    assert got.headers["content-encoding"] == "gzip"
+    for name in ("content-encoding", "content-length", "vary"):
+        assert head.headers[name] == got.headers[name]
 
 
 def test_a_deleted_object_is_gone(dav, calendar):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from davclient import basic, parse_raw, raw
+from davsamples import event
 
 LOGIN = f"Authorization: {basic('anna', 'secret')}\r\n"
 
@@ -58,3 +59,19 @@ def test_an_offer_of_another_protocol_is_passed_over(server, dav, calendar):
     )
 
     assert parse_raw(raw(server.url, head.encode())).status == 200
+
+
+def test_a_request_after_head_of_a_long_answer_is_answered(server, dav, calendar):
+    for name in ("a", "b", "c"):
+        dav.put(f"{calendar}{name}.ics", event(name, more="DESCRIPTION:" + "x" * 100_000))
+    one = f"HEAD {calendar} HTTP/1.1\r\nHost: x\r\n{LOGIN}\r\n"
+    two = f"GET {calendar}a.ics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{LOGIN}\r\n"
+
+    answer = raw(server.url, (one + two).encode())
+
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"content-length" not in head
+    assert b"transfer-encoding" not in head
+    assert rest.startswith(b"HTTP/1.1 200")
+    assert parse_raw(rest).body == dav.get(calendar + "a.ics").body

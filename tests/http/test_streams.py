@@ -35,7 +35,9 @@ class Endless:
             self.closed = True
 
 
-async def run(frame: Endless, folder: Path, *, takes: int, headers: list[tuple[bytes, bytes]]) -> list[dict]:
+async def run(
+    frame: Endless, folder: Path, *, takes: int, headers: list[tuple[bytes, bytes]], method: str = "GET"
+) -> list[dict]:
     """What a client gets that takes so many messages and then goes, or stops to read."""
     sent: list[dict] = []
     gone = asyncio.Event()
@@ -54,7 +56,8 @@ async def run(frame: Endless, folder: Path, *, takes: int, headers: list[tuple[b
 
     settings = configuration.load(None, data=folder, environ={})
     application = http_app.create(settings, frame, frame)
-    await asyncio.wait_for(application({**SCOPE, "headers": headers}, receive, send), 20)
+    scope = {**SCOPE, "method": method, "headers": headers}
+    await asyncio.wait_for(application(scope, receive, send), 20)
     return sent
 
 
@@ -67,6 +70,15 @@ def test_an_answer_that_nobody_takes_any_longer_is_given_up(tmp_path, headers):
     assert frame.closed
     assert len(sent) < 10
     assert sent[-1]["more_body"], "what is cut off must not look whole"
+
+
+def test_head_gives_up_what_it_does_not_send(tmp_path):
+    frame = Endless()
+
+    sent = asyncio.run(run(frame, tmp_path, takes=3, headers=[], method="HEAD"))
+
+    assert frame.closed
+    assert sent[1:] == [{"type": "http.response.body", "body": b""}]
 
 
 def test_a_client_that_stops_to_read_is_given_up(tmp_path, monkeypatch):

@@ -188,6 +188,12 @@ class DavApp:
             return
         if gzip:
             headers["content-encoding"] = "gzip"
+        if scope["method"] == "HEAD":
+            # How long it would be is not known, so nothing is said of it (RFC 9110 8.6).
+            close_body(response.body)
+            await send(_start(response.status, headers))
+            await send({"type": "http.response.body", "body": b""})
+            return
         async with contextlib.aclosing(self._pieces(response)) as pieces:
             await send(_start(response.status, headers))
             await _stream(compressed(pieces) if gzip else pieces, receive, send)

@@ -70,11 +70,6 @@ class PublicLinks:
         response, link = again(lambda: self._answer(request))
         if link is not None:
             self._remember(link, address)
-        if request.method == "HEAD":
-            close = getattr(response.body, "close", None)
-            if close is not None:
-                close()
-            response.body = b""
         return response
 
     def _answer(self, request: Request) -> tuple[Response, Link | None]:
