@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from http.client import OK
 from typing import Any
 from urllib.parse import unquote
 
@@ -85,7 +86,8 @@ class Application(RadicaleApplication):
         else:
             response = self._dav.handle(request)
         environ[_ANSWERS].append(response)
-        return response.status, response.headers, None, None
+        # What failed is told by `http.observer`; Radicale would tell it once more, as a failure at "/".
+        return OK, response.headers, None, None
 
     do_ACL = do_COPY = do_DELETE = do_GET = do_HEAD = do_MKCALENDAR = do_MKCOL = do_MOVE = _to_dav
     do_OPTIONS = do_POST = do_PROPFIND = do_PROPPATCH = do_PUT = do_REPORT = _to_dav

@@ -22,7 +22,8 @@
     ├── BodyTooLarge
     ├── UnsupportedMedia
     ├── BadGateway                   the request names another server
-    ├── InsufficientStorage
+    ├── InsufficientStorage          a quota, or another limit on what is kept
+    │   └── DiskFull                 below the database
     ├── Unavailable                  try again later
     │   └── Undone                   the database asks for the same again
     ├── TooManyAttempts              wrong passwords; knows when to come back
@@ -161,7 +162,11 @@ class BadGateway(TagwerkError):
 
 
 class InsufficientStorage(TagwerkError):
-    """The disk or the quota is full."""
+    """There is no room for it."""
+
+
+class DiskFull(InsufficientStorage):
+    """The disk below the database is full: no matter of who asked."""
 
 
 class Unavailable(TagwerkError):

@@ -12,6 +12,7 @@ from davsamples import calendar as wrapped
 from enginedav import EngineDav, World
 from tagwerk.model import Kind
 from tagwerk.store.principals import principal_by_name, set_quota
+from tagwerk.store.sqlite import SqliteEngine
 
 OC, NC = "{http://owncloud.org/ns}", "{http://nextcloud.com/ns}"
 
@@ -432,6 +433,20 @@ def test_quota_cannot_be_set_by_clients(dav: EngineDav, calendar: str) -> None:
     answer = dav.proppatch(calendar, set="<D:quota-available-bytes>1</D:quota-available-bytes>")
 
     assert list(answer.multistatus().only().others.values()) == [403]
+
+
+@pytest.mark.parametrize("any_engine", ["sqlite"], indirect=True)
+def test_a_full_disk_is_told_in_the_log(
+    world: World, calendar: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(world.store, SqliteEngine)
+    world.store._writer.execute("PRAGMA max_page_count = 1")
+
+    answer = world.client().put(calendar + "a.ics", event("a", more="X-FILL:" + "x" * 100_000))
+
+    assert (answer.status, answer.condition) == (507, "")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert answer.sentence == caplog.records[0].getMessage()
 
 
 def test_the_ctag_is_there_for_collections(dav: EngineDav, calendar: str, book: str) -> None:

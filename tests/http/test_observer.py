@@ -12,6 +12,7 @@ from asgi import running
 from davsamples import event
 from tagwerk.accounts.users import add_user
 from tagwerk.cli.logs import _Json, _Lines
+from tagwerk.errors import Unavailable
 from tagwerk.http.metrics import Counter
 from tagwerk.http.observer import client_of, report_in, route
 from tagwerk.http.tally import MAX_SERIES, Tally
@@ -117,6 +118,31 @@ def test_by_default_only_what_failed_here_is_a_line(start, caplog):
     app("GET", "/anna/calendar/nothing.ics", user="anna")
 
     assert records(caplog, "tagwerk.access") == []
+
+
+def test_a_quota_is_no_failure_of_the_server(start, caplog):
+    app = start("[dav]\nquota = 100\n")
+
+    answer = app("PUT", "/anna/calendar/a.ics", user="anna", body=event("a"), Content_Type="text/calendar")
+
+    assert answer.status == 507
+    assert caplog.records == []
+
+
+def test_what_fails_is_one_line_that_says_where(start, caplog, monkeypatch):
+    app = start()
+
+    def away(self):
+        raise Unavailable("The database is away.")
+
+    monkeypatch.setattr(type(app.engine), "write", away)
+
+    answer = app("PUT", "/anna/calendar/a.ics", user="anna", body=event("a"), Content_Type="text/calendar")
+
+    assert answer.status == 503
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("tagwerk.access", "ERROR")
+    assert record.fields["route"] == "/anna/calendar/*"
 
 
 def test_an_id_of_the_proxy_is_kept_and_an_odd_one_is_not(start):

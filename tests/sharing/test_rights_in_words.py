@@ -209,6 +209,29 @@ def test_only_the_owner_is_told_how_much_they_store(people: World) -> None:
     assert not people.client("carl", quota=1000).propfind(work, *asked).only().values
 
 
+@pytest.mark.parametrize(("viewer", "place"), [("bert", "/bert/work/"), ("carl", "/anna/work/")])
+def test_only_the_owner_is_told_how_much_they_may_store(people: World, viewer: str, place: str) -> None:
+    work = people.add_collection("work")
+    share(people, work, "bert", "manage")
+    delegate(people, "anna", "carl", "write")
+    mine = people.add_collection("mine", user=viewer)
+    assert people.client(viewer).put(f"/{viewer}/mine/b.ics", event("b")).status == 201
+    client = people.client(viewer, quota=150)
+
+    answers = [
+        client.put(place + "a.ics", event("a")),
+        client("POST", place, event("a"), **{"Content-Type": "text/calendar"}),
+        client.copy(mine + "b.ics", place + "b.ics"),
+        client.move(mine + "b.ics", place + "b.ics"),
+    ]
+
+    assert [(each.status, each.condition) for each in answers] == [(507, DAV + "quota-not-exceeded")] * 4
+    assert {each.sentence for each in answers} == {
+        "This would be more than the owner may store; ask them to delete something."
+    }
+    assert "150" in people.client(quota=150).put(work + "a.ics", event("a")).sentence
+
+
 @pytest.mark.parametrize("way", ["taken back", "left"])
 def test_what_was_ones_own_is_gone_with_a_share(people: World, way: str) -> None:
     work = people.add_collection("work")

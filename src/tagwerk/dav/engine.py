@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
@@ -11,7 +12,14 @@ from tagwerk.dav.features import FEATURES
 from tagwerk.dav.message import Request, Response
 from tagwerk.dav.registry import Method, Registry
 from tagwerk.dav.resources import Context, where_is
-from tagwerk.errors import BadGateway, InvalidPath, MethodNotAllowed, TagwerkError, Unauthenticated
+from tagwerk.errors import (
+    BadGateway,
+    DiskFull,
+    InvalidPath,
+    MethodNotAllowed,
+    TagwerkError,
+    Unauthenticated,
+)
 from tagwerk.model import Principal, PrincipalId, Rights
 from tagwerk.settings import Settings
 from tagwerk.sharing.shares import By, is_settled, settle
@@ -19,6 +27,8 @@ from tagwerk.store import Engine
 from tagwerk.store.collections import NOTIFICATIONS, expect_binding, lock_places
 from tagwerk.store.engine import Transaction, again, run
 from tagwerk.store.principals import expect_principal, principal_by_name
+
+log = logging.getLogger(__name__)
 
 NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
 """Who asks without having logged in; owns and sees nothing."""
@@ -41,6 +51,8 @@ class DavEngine:
             # Where the database undid it for another request's sake, all of it is done again.
             return again(lambda: self._handle(request))
         except TagwerkError as error:
+            if isinstance(error, DiskFull):
+                log.error("%s", error)
             return failures.response(error, realm=self._settings.auth.realm)
 
     def _handle(self, request: Request) -> Response:

@@ -40,7 +40,7 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     """Called in the write transaction, before `more` bytes are added to what `owner` has.
 
     What was deleted or overwritten does not count; it may take as much again, and the
-    oldest of it goes first.
+    oldest of it goes first.  How much it is in all is told to the owner alone.
 
     Raises:
         InsufficientStorage: that would be over the limit (RFC 4331 6, DAV:quota-not-exceeded).
@@ -53,10 +53,13 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
     lock_principal(context.txn, owner)
     make_room(context.txn, owner, most=limit)
     if more > 0 and used_bytes(context.txn, owner) + more > limit:
-        raise InsufficientStorage(
-            f"This would be more than the {limit} bytes that may be stored; delete something first.",
-            condition=DAV + "quota-not-exceeded",
-        )
+        if owner == context.user.id:
+            sentence = (
+                f"This would be more than the {limit} bytes that may be stored; delete something first."
+            )
+        else:
+            sentence = "This would be more than the owner may store; ask them to delete something."
+        raise InsufficientStorage(sentence, condition=DAV + "quota-not-exceeded")
 
 
 def _owner(context: Context, resource: Resource) -> Principal | None:

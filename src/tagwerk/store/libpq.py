@@ -13,7 +13,7 @@ from psycopg.types.numeric import NumericBinaryLoader
 
 from tagwerk.errors import (
     ConfigurationError,
-    InsufficientStorage,
+    DiskFull,
     InvalidRequest,
     Refused,
     Unavailable,
@@ -127,7 +127,7 @@ def translate(error: psycopg.Error, url: str, *, connecting: bool = False) -> Ex
     if code.startswith("40") or code in _TWICE or code == "55P03":
         return Undone(f"The database {place} was busy with the same rows; try again in a moment.")
     if code == _DISK_FULL:
-        return InsufficientStorage(f"The disk of the database {place} is full.")
+        return DiskFull(f"The disk of the database {place} is full.")
     if code == _CANCELLED:
         return Unavailable(f"The database {place} took more than {STATEMENT_SECONDS} seconds.")
     if code == _TOO_LARGE:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tagwerk.errors import ConfigurationError, InsufficientStorage, TagwerkError, Unavailable, Undone
+from tagwerk.errors import ConfigurationError, DiskFull, TagwerkError, Unavailable, Undone
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.queue import Queue
@@ -272,11 +272,11 @@ def _translated(path: Path) -> Iterator[None]:
 def _translate(error: sqlite3.OperationalError, path: Path) -> TagwerkError | sqlite3.OperationalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return InsufficientStorage(f"The disk that holds {path} is full.")
+        return DiskFull(f"The disk that holds {path} is full.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Unavailable(f"The database {path} is busy; try again in a moment.")
     if code == sqlite3.SQLITE_IOERR and _disk_is_full(path):
-        return InsufficientStorage(f"The disk that holds {path} is full.")
+        return DiskFull(f"The disk that holds {path} is full.")
     if code in _UNUSABLE:
         return Unavailable(f"The database {path} cannot be used: {error}.")
     return error
