@@ -22,8 +22,9 @@ from tagwerk.errors import (
 from tagwerk.ical import resource as ical_resource
 from tagwerk.ical.masking import is_what_was_masked
 from tagwerk.ical.personal import same_shared, taken_apart
-from tagwerk.model import Access, StoredObject, Upload
+from tagwerk.model import Access, Collection, PrincipalId, Status, StoredObject, Upload
 from tagwerk.sharing.views import View
+from tagwerk.store.access import access_of, delegated
 from tagwerk.store.engine import Transaction
 from tagwerk.store.history import How
 from tagwerk.store.objects import (
@@ -34,7 +35,8 @@ from tagwerk.store.objects import (
     remove_object,
     replace_object,
 )
-from tagwerk.store.personal import put_own
+from tagwerk.store.personal import put_own, viewers_of
+from tagwerk.store.shares import invitation
 
 MAX_OWN = 64 * 1024
 """Characters that somebody may have of their own in one object: it counts for nobody's quota."""
@@ -163,9 +165,10 @@ def remove(txn: Transaction, view: View, name: str, *, now: int) -> None:
 
 
 def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:
-    """Move an object: the row as it is where nobody sees less of it, else what the mover sees of it.
+    """Move an object: the row as it is where it stays with its owner, else what the mover sees of it.
 
-    What has the other name already is removed.
+    What others have of their own in it goes along for those who have `to` as well.  What has
+    the other name already is removed.
 
     Raises:
         NotFound: there is none that the mover sees.
@@ -175,11 +178,16 @@ def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now
     """
     if not view.access.writes or not to.access.writes:
         raise NeedPrivileges("You may not change this collection.")
-    check_place(view, find_object(txn, view.collection.id, name))
+    moved = find_object(txn, view.collection.id, name)
+    if moved is None:
+        raise NotFound(f"There is no object {name!r}.")
+    check_place(view, moved)
     _make_room(txn, view, name, to=to, as_name=as_name, now=now)
+    same_owner = view.collection.owner == to.collection.owner
     # What leaves for somebody else's collection is gone for its owner.
-    how = How.MOVED if view.collection.owner == to.collection.owner else How.REMOVED
-    if view.collection.id == to.collection.id or (view.plain and to.plain):
+    how = How.MOVED if same_owner else How.REMOVED
+    # `store` refuses what the mover would not see there.
+    if (view.plain and to.plain) or (same_owner and not (to.masks and moved.privacy)):
         move_object(
             txn,
             view.collection.id,
@@ -189,11 +197,27 @@ def move(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now
             now=now,
             by=view.viewer,
             how=how,
+            keeping=_keeping(txn, view.collection, name, to=to.collection),
         )
         return
     upload = _seen(txn, view, name, now=now)
     remove_object(txn, view.collection.id, name, now=now, by=view.viewer, how=how)
     store(txn, to, as_name, upload, now=now)
+
+
+def _keeping(txn: Transaction, collection: Collection, name: str, *, to: Collection) -> list[PrincipalId]:
+    """Of those who have something of their own in an object, who has it in `to` as well."""
+    viewers = viewers_of(txn, collection.id, name)
+    return [viewer for viewer in viewers if to.id == collection.id or _has(txn, to, viewer)]
+
+
+def _has(txn: Transaction, collection: Collection, viewer: PrincipalId) -> bool:
+    """Whether somebody other than its owner has a collection, or will when they next look at their home."""
+    if delegated(txn, collection.owner, viewer) is not None:
+        return True
+    invited = invitation(txn, viewer, collection.id)
+    declined = invited is not None and invited.status is Status.DECLINED
+    return not declined and access_of(txn, collection.id, viewer) is not None
 
 
 def copy(txn: Transaction, view: View, name: str, *, to: View, as_name: str, now: int) -> None:

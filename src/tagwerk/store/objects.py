@@ -11,6 +11,7 @@ from tagwerk.model import NOBODY, CollectionId, Modseq, PrincipalId, Privacy, St
 from tagwerk.store.collections import next_modseq
 from tagwerk.store.engine import Row, Transaction
 from tagwerk.store.history import How, keep_version
+from tagwerk.store.personal import move_own
 
 _META = "name, uid, component, etag, size, modseq, created, modified, privacy, alarms"
 _ROW = (
@@ -217,20 +218,20 @@ def move_object(
     now: int,
     by: PrincipalId = NOBODY,
     how: How = How.MOVED,
+    keeping: Iterable[PrincipalId] = (),
 ) -> Modseq:
     """Move the object `name` of `collection` to `to`, where it is called `as_name`.
 
     The collection it leaves keeps a tombstone, and a version that says `how` it left.
+    What those `keeping` it have of their own goes along, what others have is gone.
     Raises as `copy_object` does.
     """
     row = _row(txn, collection, name)
     # The copy of the properties needs the row of the source, the UID's index its absence.
     _copy_properties(txn, collection, name, to=to, as_name=as_name)
-    if to == collection:
-        txn.execute(
-            "UPDATE personal SET object_name = ? WHERE collection_id = ? AND object_name = ?",
-            (as_name, collection, name),
-        )
+    txn.later("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (to, as_name))
+    for viewer in keeping:
+        move_own(txn, viewer, collection, name, to=to, as_name=as_name)
     remove_object(txn, collection, name, now=now, by=by, how=how)
     modseq = _number(txn, row, to=to, as_name=as_name, now=now)
     _place(txn, row, to=to, as_name=as_name, modseq=modseq, now=now)

@@ -79,6 +79,36 @@ def put_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId, nam
     return True
 
 
+def viewers_of(txn: Transaction, collection: CollectionId, name: str) -> list[PrincipalId]:
+    """Everybody who has something of their own in one object."""
+    rows = txn.rows(
+        "SELECT principal_id FROM personal WHERE collection_id = ? AND object_name = ? AND tag <> ''"
+        " ORDER BY principal_id",
+        (collection, name),
+    )
+    return [PrincipalId(row[0]) for row in rows]
+
+
+def move_own(
+    txn: Transaction,
+    viewer: PrincipalId,
+    collection: CollectionId,
+    name: str,
+    *,
+    to: CollectionId,
+    as_name: str,
+) -> None:
+    """Take what `viewer` has of their own in an object along, before it is moved to `to` as `as_name`.
+
+    It has no number there: the object has a new one, with which both are told.
+    """
+    txn.execute(
+        "UPDATE personal SET collection_id = ?, object_name = ?, modseq = 0"
+        " WHERE principal_id = ? AND collection_id = ? AND object_name = ?",
+        (to, as_name, viewer, collection, name),
+    )
+
+
 def forget_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId) -> None:
     """Forget everything that somebody has of their own in a collection."""
     txn.execute("DELETE FROM personal WHERE principal_id = ? AND collection_id = ?", (viewer, collection))
