@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import vobject
 from radicale import item as radicale_item
 from radicale.log import logger
+from vobject.icalendar import utc
 
 from tagwerk.model import Kind, StoredObject
 
 if TYPE_CHECKING:
     from tagwerk_radicale.collection import Collection
 
-_NEVER = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:never\r\nDTSTART:00010102T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+_NEVER = (
+    "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:never\r\nDTSTART:00010102T000000Z\r\nRRULE:FREQ=DAILY;COUNT=1\r\n"
+    "END:VEVENT\r\nEND:VCALENDAR\r\n"
+)
 """Stands for an event that cannot be read: it happens when nobody asks."""
+
+_MOMENTS = ("dtstart", "dtend", "recurrence-id", "rdate", "exdate")
+_INSTANCES = ("RECURRENCE-ID", "RDATE", "EXDATE")
+_RECURRENCE = {"rrule", "rdate", "recurrence-id"}
 
 
 class Item(radicale_item.Item):
@@ -66,13 +75,75 @@ class Item(radicale_item.Item):
 
     @property
     def vobject_item(self) -> Any:
-        """For expanding and free-busy.  What vobject cannot read must not spoil a whole report."""
+        """For expanding and free-busy.  What cannot be read or expanded must not spoil a whole report."""
         self.serialize()
         try:
-            return super().vobject_item
-        except RuntimeError as error:
-            logger.error("%s", error)
+            found = super().vobject_item
+            _make_expandable(found)
+        except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+            logger.error("%s in %s is left out: %s", self.href, self.collection.path, error)
             return vobject.readOne(_NEVER)
+        return found
+
+
+def _make_expandable(calendar: Any) -> None:
+    """Give the events of an object a master, and what Radicale compares one kind.
+
+    Others may see overrides without their master.  Floating times count as UTC where there is recurrence.
+
+    Raises:
+        AttributeError, TypeError, ValueError: it cannot be expanded all the same.
+    """
+    events = calendar.contents.get("vevent", [])
+    recurs = any(_RECURRENCE & event.contents.keys() for event in events)
+    lines = [line for event in events for name in _MOMENTS for line in event.contents.get(name, ())]
+    floating = {line.value.tzinfo is None for line in lines if isinstance(line.value, datetime)}
+    if recurs or len(floating) > 1:
+        for line in lines:
+            line.value = _zoned(line.value)
+            line.params.pop("X-VOBJ-ORIGINAL-TZID", None)
+    if recurs:
+        start = _master(calendar, events).dtstart.value
+        for line in lines:
+            if line.name in _INSTANCES:
+                line.value = _alike(line.value, start)
+    for event in events:
+        # As Radicale is going to do it.
+        if "dtend" in event.contents:
+            event.dtend.value - event.dtstart.value
+        next(iter(event.getrruleset() or ()), None)
+
+
+def _master(calendar: Any, events: list[Any]) -> Any:
+    """The event that recurs; one that happens when nobody asks is added where there is none."""
+    for event in events:
+        if "recurrence-id" not in event.contents:
+            return event
+    master = vobject.readOne(_NEVER).vevent
+    master.uid.value = events[0].uid.value
+    if not isinstance(events[0].recurrence_id.value, datetime):
+        master.dtstart.value = date(1, 1, 2)
+    calendar.add(master)
+    return master
+
+
+def _zoned(value: Any) -> Any:
+    """The value of a line with UTC for a zone in what has none."""
+    if isinstance(value, list):
+        return [_zoned(each) for each in value]
+    floats = isinstance(value, datetime) and value.tzinfo is None
+    return value.replace(tzinfo=utc) if floats else value
+
+
+def _alike(value: Any, start: date) -> Any:
+    """What names instances of a series by days as it does by moments, or the other way round, as its DTSTART has it."""
+    if isinstance(value, list):
+        return [_alike(each, start) for each in value]
+    if isinstance(value, datetime):
+        return value if isinstance(start, datetime) else value.date()
+    if isinstance(value, date) and isinstance(start, datetime):
+        return datetime.combine(value, start.timetz())
+    return value
 
 
 def decoded(content: bytes) -> str:
