@@ -80,8 +80,11 @@ class Item(radicale_item.Item):
         try:
             found = super().vobject_item
             _make_expandable(found)
-        except (RuntimeError, AttributeError, TypeError, ValueError) as error:
-            logger.error("%s in %s is left out: %s", self.href, self.collection.path, error)
+        except (RuntimeError, AttributeError, TypeError, ValueError):
+            # What it says has the object's name, and lines of its content.
+            logger.error(
+                "vobject cannot read or expand an object in /%s/, which is left out.", self.collection.path
+            )
             return vobject.readOne(_NEVER)
         return found
 

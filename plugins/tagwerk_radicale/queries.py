@@ -84,6 +84,6 @@ def _card_verdicts(txn: Transaction, view: View, root: Element) -> tuple[dict[st
 def _matches(stored: StoredObject, matches: Matcher) -> bool:
     try:
         return matches(stored.content or b"")
-    except (ContentLineError, UnicodeDecodeError) as error:
-        logger.error("The stored object %r cannot be read: %s", stored.name, error)
+    except (ContentLineError, UnicodeDecodeError):
+        logger.error("A stored object cannot be read (change %d); tagwerk check says which.", stored.modseq)
         return False

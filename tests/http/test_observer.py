@@ -109,6 +109,21 @@ def test_no_line_and_no_number_tells_the_url_of_a_public_link(start, caplog):
     assert token not in app("GET", "/-/metrics", address=HERE).text
 
 
+def test_what_was_repaired_is_told_without_its_name_and_its_content(start, caplog):
+    app = start()
+    nameless = b"BEGIN:VCARD\r\nVERSION:3.0\r\nN:Geheimrat;Hans;;;\r\nEND:VCARD\r\n"
+
+    answer = app(
+        "PUT", "/anna/contacts/secretname.vcf", user="anna", body=nameless, Content_Type="text/vcard"
+    )
+
+    assert answer.status == 201
+    (record,) = records(caplog, "tagwerk.dav.objects")
+    line = _Lines().format(record)
+    assert "An object in /anna/contacts/ was repaired" in line
+    assert not re.search("secretname|Geheimrat|Hans|UID", line)
+
+
 def test_by_default_only_what_failed_here_is_a_line(start, caplog):
     caplog.set_level(logging.INFO)
     app = start()

@@ -52,13 +52,15 @@ def test_it_is_found(odd, inner):
     assert "CREATED:yesterday" in answer.text
 
 
-def test_it_is_left_out_where_events_are_expanded(odd):
+def test_it_is_left_out_where_events_are_expanded_and_the_log_has_nothing_of_it(odd, caplog):
     data = f"<C:calendar-data><C:expand {RANGE}/></C:calendar-data>"
 
     answer = odd("REPORT", CALENDAR, query(data, f"<C:time-range {RANGE}/>"))
 
     assert answer.status == 207
     assert CALENDAR + "plain.ics" in answer.statuses()
+    said = {record.getMessage() for record in caplog.records if record.levelname == "ERROR"}
+    assert said == {"vobject cannot read or expand an object in /anna/calendar/, which is left out."}
 
 
 def test_free_busy_is_answered_for_the_others(odd):

@@ -135,6 +135,6 @@ def matches_content(content: bytes, condition: CompFilter, zone: tzinfo) -> bool
     roots = parse(content.decode())
     try:
         return bool(roots) and matches(roots[0], condition, zone=zone)
-    except ValueError as error:
-        log.warning("a filter cannot be decided for an object: %s", error)
+    except ValueError:
+        log.warning("A filter cannot be decided for an object; it counts as found.")
         return True

@@ -99,14 +99,19 @@ def busy_in(
             yield from list(busy_periods(calendar, span.start, span.end, zone=zone))
         except RunawayRule as error:
             raise _too_many(f"{place.href}{stored.name}: {error}; ask for a shorter range.") from error
-        except ValueError as error:
-            log.warning("%s%s does not count for free-busy: %s", place.href, stored.name, error)
+        except ValueError:
+            _pass_over(place, f"The object of change {stored.modseq}")
     try:
         yield from unavailable(available, span.start, span.end, zone=zone)
     except RunawayRule as error:
         raise _too_many(f"{place.href}: {error}; ask for a shorter range.") from error
-    except ValueError as error:
-        log.warning("The VAVAILABILITY in %s does not count for free-busy: %s", place.href, error)
+    except ValueError:
+        _pass_over(place, "Availability")
+
+
+def _pass_over(place: CollectionResource, what: str) -> None:
+    # A name or a value of an object is nothing for the log; the number is a row of the database.
+    log.warning("%s in %s cannot be understood and does not count for free-busy.", what, place.href)
 
 
 def _columns_suffice(found: Candidate, span: TimeRange) -> bool:

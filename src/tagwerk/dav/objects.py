@@ -237,8 +237,9 @@ def put(context: Context) -> Response:
         written = writing.carry_out(context.txn, view, name, planned, now=context.now)
     except UidConflict as error:
         raise uid_conflict(context, resource, error) from error
-    for repair in upload.repairs:
-        log.warning("repaired %s: %s", context.request.path, repair)
+    if upload.repairs:
+        # Neither the object's name nor what was repaired, which has to be shown to be understood.
+        log.warning("An object in %s was repaired; tagwerk check says which and how.", resource.href)
     if prefers(context.request, "representation"):
         return _represented(context, resource, name, status=200 if existing else 201)
     # RFC 4791 5.3.4: a tag only for what GET returns just as it was sent.
