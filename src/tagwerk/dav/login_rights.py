@@ -2,8 +2,10 @@
 
 Three places, through which everything goes: `check` looks at the method and at every path
 that a request names before it is answered; `reaches` stands where homes are listed, so that
-listings, synchronization and free-busy know nothing of what is left out; `check_kind` stands
-where a path becomes a collection, and where collections are made.
+listings, synchronization and free-busy know nothing of what is left out, and where an
+invitation is answered; `check_kind` stands where a path becomes a collection or a group of
+delegates, and where collections are made.  Of the notices there are those about the kind
+(`tagwerk.sharing.notices.notices_about`).
 """
 
 from __future__ import annotations
@@ -56,5 +58,8 @@ def check_kind(request: Request, kind: Kind) -> None:
 
 
 def reaches(rights: Rights, kind: Kind) -> bool:
-    """Whether a kind of collection is there for a login of these rights; notifications are for every device."""
+    """Whether a kind of collection is there for a login of these rights.
+
+    That of the notices is for every device; which of them are in it is decided there.
+    """
     return rights.kind in (None, kind) or kind is Kind.NOTIFICATIONS

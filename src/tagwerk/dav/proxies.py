@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from tagwerk.dav import xml
+from tagwerk.dav import login_rights, xml
 from tagwerk.dav.registry import Feature
 from tagwerk.dav.resources import (
     CollectionResource,
@@ -37,6 +37,8 @@ def calendar_proxy_write_for(context: Context, resource: Resource) -> str:
 
 
 def _for(context: Context, wanted: Access) -> str:
+    if not login_rights.reaches(context.request.rights, Kind.CALENDAR):
+        return ""
     return "".join(
         xml.href(context.href(who.name, collection=True))
         for who, access in delegators_of(context.txn, context.user.id)

@@ -25,6 +25,7 @@ from tagwerk.model import (
 )
 from tagwerk.settings import Settings
 from tagwerk.sharing import delegation
+from tagwerk.sharing.notices import notices_about
 from tagwerk.sharing.shares import By
 from tagwerk.sharing.views import View, view_of
 from tagwerk.store.access import delegated
@@ -372,6 +373,7 @@ RESERVED_NAMES = frozenset({*_PROXIES, NOTIFICATIONS})
 
 def _resolve_proxy(context: Context, segments: tuple[str, ...]) -> ProxyGroup:
     """A group of delegates: for whom they act for, and for themselves."""
+    login_rights.check_kind(context.request, Kind.CALENDAR)
     name = segments[0]
     owner: Principal | None = context.user
     if name != context.user.name:
@@ -502,7 +504,10 @@ def _as_delegate(binding: Binding, access: Access) -> Binding | None:
 def shown(context: Context, binding: Binding, home: str) -> CollectionResource:
     """A collection as the user sees it in the home called `home`."""
     href = context.href(home, binding.name, collection=True)
-    return CollectionResource(href, binding, home, view_of(binding, context.user.id))
+    view, kind = view_of(binding, context.user.id), context.request.rights.kind
+    if kind is not None and binding.collection.kind is Kind.NOTIFICATIONS:
+        view = notices_about(view, kind)
+    return CollectionResource(href, binding, home, view)
 
 
 def collections_in(context: Context, home: Home, *, notifications: bool = False) -> list[CollectionResource]:
@@ -528,7 +533,9 @@ def collections_in(context: Context, home: Home, *, notifications: bool = False)
 
 
 def proxy_groups(context: Context, home: Home) -> list[ProxyGroup]:
-    """The groups of the delegates of somebody."""
+    """The groups of the delegates of somebody: of their calendars, so that a login for contacts has none."""
+    if not login_rights.reaches(context.request.rights, Kind.CALENDAR):
+        return []
     name = home.principal.name
     return [
         ProxyGroup(context.href(name, group, collection=True), home.principal, access)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from tagwerk.dav import paths, xml
+from tagwerk.dav.login_rights import reaches
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer, status_response
 from tagwerk.dav.notifications import CS, access_element, names, organizer
@@ -23,7 +24,7 @@ from tagwerk.errors import (
 )
 from tagwerk.model import EVERYBODY, Access, Binding, CollectionId, Principal, PrincipalId, Status
 from tagwerk.sharing import shares
-from tagwerk.store.collections import find_binding_of
+from tagwerk.store.collections import find_binding_of, find_collection
 from tagwerk.store.principals import principal_by_name
 from tagwerk.store.shares import Share, find_share
 
@@ -255,7 +256,8 @@ def reply(context: Context, collection: CollectionId | None, *, accepted: bool) 
         Refused: it is no invitation of theirs, whatever else it is.
     """
     try:
-        if collection is None:
+        shared = None if collection is None else find_collection(context.txn, collection)
+        if collection is None or shared is None or not reaches(context.request.rights, shared.kind):
             raise NotFound("There is no such invitation.")
         if accepted:
             return shares.accept(context.txn, context.user, collection, by=context.by)
