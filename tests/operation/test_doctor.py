@@ -186,17 +186,27 @@ def test_without_a_proxy_nobody_is_missed(running):
 
 
 @pytest.mark.parametrize(
-    ("more", "good"),
+    ("option", "more", "good"),
     [
-        ('proxy_set_header X-Remote-User "anna";', True),
-        ('proxy_set_header X-Remote-User "";', True),
-        ("proxy_set_header X-Remote-User $remote_user;", False),
-        ("", False),
+        ("type = http_x_remote_user", 'proxy_set_header X-Remote-User "anna";', True),
+        ("type = http_x_remote_user", 'proxy_set_header X-Remote-User "";', True),
+        ("type = http_x_remote_user", "proxy_set_header X-Remote-User $remote_user;", False),
+        ("type = http_x_remote_user", "", False),
+        ("certificate_header = X-Cert", "proxy_set_header X-Cert $ssl_client_escaped_cert;", True),
+        ("certificate_header = X-Cert", 'proxy_set_header X-Cert "";', True),
+        ("certificate_header = X-Cert", "proxy_set_header X-Cert $http_x_cert;", False),
+        (
+            "certificate_header = X-Cert",
+            "proxy_set_header X-Client-Certificate $ssl_client_escaped_cert;",
+            False,
+        ),
     ],
 )
-def test_a_proxy_that_lets_clients_say_who_they_are(running, proxy, certificate, tmp_path, more, good):
+def test_a_proxy_that_lets_clients_say_who_they_are(
+    running, proxy, certificate, tmp_path, option, more, good
+):
     config = tmp_path / "tagwerk.ini"
-    config.write_text("[auth]\ntype = http_x_remote_user\n")
+    config.write_text(f"[auth]\n{option}\n")
     other = serverprocess.start(tmp_path / "data", "--config", config)
     tagwerk("maintenance", "--data", other.data)
     url = proxy(GOOD_LOCATION.replace("{port}", other.url.rsplit(":", 1)[1].strip("/")) + more)

@@ -8,22 +8,11 @@ import subprocess
 import tomllib
 
 import pytest
-from installed import ROOT, program
+from installed import APACHE_MODULES, CONFIG, ROOT, example, program
 
 from tagwerk.accounts.throttle import Limits
 from tagwerk.cli.logs import _Json, _Lines
 from tagwerk.http.current import current_request
-
-CONFIG = ROOT / "config"
-
-
-def example(name: str, certificate) -> str:
-    """An example with a certificate that is there."""
-    text = (CONFIG / name).read_text()
-    folder = "/etc/letsencrypt/live/calendar.example.com"
-    return text.replace(f"{folder}/fullchain.pem", str(certificate[0])).replace(
-        f"{folder}/privkey.pem", str(certificate[1])
-    )
 
 
 def test_nginx_takes_its_example(tmp_path, certificate):
@@ -54,14 +43,10 @@ def test_caddy_takes_its_example():
 
 def test_apache_takes_its_example(tmp_path, certificate):
     apache = program("apache2", "apache2")
-    modules = "mpm_event ssl http2 proxy proxy_http headers alias authz_core socache_shmcb"
-    loaded = "\n".join(
-        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules.split()
-    )
     whole = tmp_path / "apache.conf"
     whole.write_text(
         f"ServerRoot {tmp_path}\nServerName localhost\nPidFile {tmp_path}/pid\nErrorLog {tmp_path}/log\n"
-        f"Listen 127.0.0.1:1\n{loaded}\n{example('apache.conf', certificate)}"
+        f"Listen 127.0.0.1:1\n{APACHE_MODULES}\n{example('apache.conf', certificate)}"
     )
 
     done = subprocess.run([apache, "-t", "-f", whole], capture_output=True, text=True)

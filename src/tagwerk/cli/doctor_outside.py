@@ -133,7 +133,7 @@ def examine(outside: Outside, engine: Engine, settings: Settings) -> Iterator[Fi
             yield from step(outside, settings)
         except (OSError, http.client.HTTPException) as error:
             yield wrong("reach", f"A request was cut off: {error}.", "See the log of the proxy.")
-    yield from _arrives(outside, engine)
+    yield from _arrives(outside, engine, settings)
 
 
 def _login(outside: Outside, settings: Settings) -> Iterator[Finding]:
@@ -239,7 +239,7 @@ def _bodies(outside: Outside, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _arrives(outside: Outside, engine: Engine) -> Iterator[Finding]:
+def _arrives(outside: Outside, engine: Engine, settings: Settings) -> Iterator[Finding]:
     token = secrets.token_urlsafe(24)
     known = f"{int(time.time()) + TOKEN_SECONDS} {sha256(token.encode()).hexdigest()}"
     run(engine, lambda txn: set_meta(txn, DOCTOR, known))
@@ -249,6 +249,8 @@ def _arrives(outside: Outside, engine: Engine) -> Iterator[Finding]:
     )
     # The second says what nobody but a proxy may say.
     pretending = partial(ask, X_Forwarded_For=NOBODYS, X_Remote_User=_NOBODY, Remote_User=_NOBODY)
+    if settings.auth.certificate_header:
+        pretending = partial(pretending, **{settings.auth.certificate_header: _NOBODY})
     found = []
     try:
         for asking in (ask, pretending):
@@ -305,6 +307,13 @@ def _addresses(seen: Mapping[str, object], pretended: Mapping[str, object]) -> I
             "Everybody can be anybody: the header that names the user says what the client wrote.",
             "Let the proxy set it for those whose password it has verified, and else take it away (nginx: $remote_user is"
             " whoever is in Authorization, unless there is auth_basic).",
+        )
+    if _NOBODY in str(pretended["certificate"]):
+        yield wrong(
+            "proxy headers",
+            "Everybody can be anybody: the header that hands on a client certificate says what the client wrote.",
+            "Let the proxy set it from certificates that it has verified, and else take it away (nginx: proxy_set_header"
+            " with $ssl_client_escaped_cert, which is empty where there is none; see config/).",
         )
 
 

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tagwerk.errors import TagwerkError
 from tagwerk.http.current import current_request
 from tagwerk.http.metrics import CONTENT_TYPE, Metrics
-from tagwerk.http.proxies import NO_PEER, PEER, REMOTE_USER, Peer, Proxies
+from tagwerk.http.proxies import CERTIFICATE, NO_PEER, PEER, REMOTE_USER, Peer, Proxies
 from tagwerk.model import Login
 from tagwerk.settings import Settings
 from tagwerk.sharing.links import PATH
@@ -176,6 +176,7 @@ class Observer:
             # What the proxy puts there itself is nobody else's business.
             "authorization": sha256(headers.get(b"authorization", b"")).hexdigest(),
             "user": scope.get(REMOTE_USER, ""),
+            "certificate": scope.get(CERTIFICATE, b"").decode("latin-1"),
             "scheme": scope["scheme"],
             "host": headers.get(b"host", b"").decode("latin-1"),
             "method": scope["method"],
