@@ -10,6 +10,7 @@ import pytest
 
 from tagwerk.accounts import passwords
 from tagwerk.accounts.login import PENDING, Authenticator, _Memory
+from tagwerk.accounts.passwords import Cost
 from tagwerk.accounts.users import add_user, remove_user
 from tagwerk.errors import Unavailable
 from tagwerk.store import credentials, open_engine
@@ -106,6 +107,24 @@ def test_an_unknown_name_costs_what_a_wrong_password_costs(authenticator, verifi
     assert for_a_user == 1
     assert len(verifications) == 2
     assert verifications[0].split("$")[:4] == verifications[1].split("$")[:4]
+
+
+@pytest.mark.parametrize("kind", ["apr_md5_crypt", "ldap_sha1", "sha256_crypt", "bcrypt", "argon2"])
+def test_a_hash_of_another_kind_or_cost_tells_nobody_by_its_time(engine, authenticator, verifications, kind):
+    from passlib import hash as foreign
+
+    made = {
+        "argon2": lambda: passwords.hash_password("secret", Cost(8192, 1, 1)),
+        "bcrypt": lambda: foreign.bcrypt.using(rounds=4).hash("secret"),
+    }.get(kind, lambda: getattr(foreign, kind).hash("secret"))()
+    set_password(engine, "anna", made)
+
+    authenticator.login("nobody", "wrong")
+    nobody = verifications.pop()
+    authenticator.login("anna", "wrong")
+
+    assert verifications == [made, nobody]
+    assert authenticator.login("anna", "secret") == "anna"
 
 
 def test_a_wrong_password_that_is_repeated_is_computed_once(authenticator, verifications):

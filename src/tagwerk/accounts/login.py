@@ -99,7 +99,7 @@ class Authenticator:
         self._app_passwords_only = app_passwords_only
         self._backend = backend
         self._usage = Usage(engine)
-        # An unknown name is compared with it and takes as long as a wrong password.
+        # An unknown name is compared with it, and what is not like it, so that all take as long.
         self._nobody = passwords.nobodys_hash(cost)
 
     def close(self) -> None:
@@ -246,6 +246,9 @@ class Authenticator:
             if self._refused.holds(key):
                 return False
             verified = passwords.verify(hash, password)
+            if not verified and passwords.needs_rehash(hash, self._cost):
+                # A hash of another kind or cost takes another time, which would tell who has one.
+                passwords.verify(self._nobody, password)
         if verified:
             self._accept(key)
         else:
