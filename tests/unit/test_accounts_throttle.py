@@ -165,7 +165,34 @@ def test_who_logged_in_from_there_is_guessed_no_more_often_than_others(new):
 
     answers = [attempt(guesser, "anna", f"guess{n}", HOME) for n in range(5)]
 
-    assert answers == [401, 401, 401, 429, 429]
+    assert answers == [429] * 5
+    # Those for her own name are counted, and then nothing is looked at that is not known to be right.
+    assert attempt(guesser, "anna", "secret", HOME) == 429
+
+
+def test_where_somebody_guesses_a_wrong_password_tells_nobody_who_logs_in_there(new, engine):
+    before = new()
+    assert attempt(before, "anna", "secret", HOME) == 200
+    before.close()
+    guess_until_throttled(new, HOME)
+    guesser = new()
+
+    def refused(name, n):
+        with pytest.raises(TooManyAttempts) as raised:
+            guesser.authenticate(name, f"guess{n}", address=HOME)
+        return str(raised.value)
+
+    for n in range(4):
+        assert refused("anna", n) == refused("ben", n) == refused("nobody", n)
+    with engine.write() as txn:
+        # Her own failures begin later than those of the address.
+        txn.execute("UPDATE login_failure SET since = since - 100 WHERE account = ''")
+    waits = []
+    for name in ("anna", "ben"):
+        with pytest.raises(TooManyAttempts) as raised:
+            guesser.authenticate(name, "another guess", address=HOME)
+        waits.append(raised.value.retry_after)
+    assert max(waits) <= LIMITS.seconds - 100
 
 
 def test_a_password_that_was_right_is_let_in_wherever_somebody_guesses_however_long_ago_it_came(engine):

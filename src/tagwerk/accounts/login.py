@@ -121,7 +121,7 @@ class Authenticator:
 
         Raises:
             Unavailable: so many logins are being verified that this one had to give up.
-            TooManyAttempts: the address has guessed too often.
+            TooManyAttempts: the address has guessed too often, and the password is not known to be right.
         """
         if not _is_possible(name) or not passwords.is_possible(password):
             return None
@@ -134,13 +134,16 @@ class Authenticator:
                 return Login(found, Rights(credential.rights), credential.kind, credential.label)
         if self._backend is not None and self._accepted.holds(self._key(BACKEND, found, password)):
             return self._ask_backend(found, password, address)
+        too_many = None
         if not self._was_right(usable, found, password):
-            self._throttle.check(address, found, now=now)
+            too_many = self._throttle.check(address, found, now=now)
         login = self._prove(usable, found, password, address)
         if login is None:
             # Who is unknown may be a password in the wrong field.
             who = repr(found) if known else "an unknown name"
             self._count(address, found, password, now=now, who=who)
+            if too_many is not None:
+                raise too_many
             return None
         self._throttle.succeeded(address, found, now=now)
         return login
@@ -198,10 +201,13 @@ class Authenticator:
         if self._accepted.holds(key):
             return True
         now = int(time.time())
+        too_many = None
         if not self._proven.holds(key):
-            self._throttle.check(address, subject, now=now)
+            too_many = self._throttle.check(address, subject, now=now)
         if not self._verify(hash, subject, password, address):
             self._count(address, subject, password, now=now, who=subject)
+            if too_many is not None:
+                raise too_many
             return False
         self._throttle.succeeded(address, subject, now=now)
         return True

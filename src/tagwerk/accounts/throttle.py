@@ -54,33 +54,39 @@ class Throttle:
         self._told: dict[tuple[str, str], int] = {}
         self._background = Background("places")
 
-    def check(self, address: str, name: str, *, now: int) -> None:
+    def check(self, address: str, name: str, *, now: int) -> TooManyAttempts | None:
         """Let an attempt be looked at, or not.
+
+        What is returned is the answer to a wrong password from an address that has failed too
+        often, if the name has logged in from there: the answer to every other name, so
+        that nobody learns which are known.
 
         Raises:
             TooManyAttempts: the address has failed too often, with this name or altogether.
         """
         limits = self._limits
         if not address or not (limits.failures or limits.address_failures):
-            return
+            return None
         place, account = address_key(address), account_key(name)
         since = now - limits.seconds
         with self._engine.read() as txn:
             counted = failures(txn, place, (account, EVERY_ACCOUNT), after=since)
-            waits = []
             number, began = counted.get(account, (0, 0))
-            if limits.failures and number >= limits.failures:
-                waits.append(began)
-            number, began = counted.get(EVERY_ACCOUNT, (0, 0))
-            if limits.address_failures and number >= limits.address_failures and not _is_everybodys(place):
-                seen = last_login(txn, place, account)
-                if seen is None or seen <= now - PLACE_SECONDS:
-                    waits.append(began)
-        if waits:
-            raise TooManyAttempts(
-                "Too many wrong passwords came from this address; try again later.",
-                retry_after=max(1, max(waits) + limits.seconds - now),
-            )
+            alone = bool(limits.failures) and number >= limits.failures
+            number, all_began = counted.get(EVERY_ACCOUNT, (0, 0))
+            together = bool(limits.address_failures) and number >= limits.address_failures
+            together = together and not _is_everybodys(place)
+            seen = last_login(txn, place, account) if together and not alone else None
+        if not (alone or together):
+            return None
+        # The time of the address where there is one: that of a name would tell which are counted still.
+        answer = TooManyAttempts(
+            "Too many wrong passwords came from this address; try again later.",
+            retry_after=max(1, (all_began if together else began) + limits.seconds - now),
+        )
+        if alone or seen is None or seen <= now - PLACE_SECONDS:
+            raise answer
+        return answer
 
     def failed(self, address: str, name: str, *, now: int) -> None:
         """Count a wrong password."""
