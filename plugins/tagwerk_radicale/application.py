@@ -191,7 +191,7 @@ class Frame:
         self.gate.close()
 
     def _failed(self, error: TagwerkError) -> Response:
-        response = failures.response(error, realm=self._settings.auth.realm)
+        response = failures.response(error, auth=self._settings.auth)
         if isinstance(error, InvalidToken):
             response.headers["WWW-Authenticate"] = (
                 f'Bearer realm="{self._settings.auth.realm}", error="invalid_token"'

@@ -193,6 +193,16 @@ class Tokens:
         return token.removeprefix("for-")
 
 
+class Named:
+    """Takes every token for one of a name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def user_of(self, token):
+        return self.name
+
+
 def test_bearer_tokens(start):
     app = start()
     app.frame.gate._tokens = Tokens()
@@ -203,7 +213,43 @@ def test_bearer_tokens(start):
     assert me(app, Authorization="bearer for-new") == "/new/"
     assert refused.status == 401
     assert refused.headers["www-authenticate"] == 'Bearer realm="Tagwerk", error="invalid_token"'
-    assert me(app, Authorization="Bearer for-a/b") == 400
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "..", "public", "a\x00b", "a\ud800", "x" * 200, "a b"])
+def test_who_cannot_be_a_user_is_not_logged_in_however_they_come(start, name):
+    app = start("[auth]\ntype = http_x_remote_user\ncertificate_header = X-Client-Cert\n")
+    app.frame.gate._tokens = Named(name)
+
+    answer = app("PROPFIND", "/", Authorization="Bearer any")
+
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    if name.isprintable() and name.isascii() and len(name) <= 64:
+        assert me(app, address=PROXY, X_Remote_User=name) == 401
+        assert me(app, address=PROXY, X_Client_Cert=quote(pem(name))) == 401
+
+
+def test_who_is_switched_off_is_told_that_the_token_is_not_good(start):
+    app = start()
+    app.frame.gate._tokens = Tokens()
+    with app.engine.write() as txn:
+        set_state(txn, principal_by_name(txn, "anna").id, "disabled")
+
+    answer = app("PROPFIND", "/", Authorization="Bearer for-anna")
+
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="Tagwerk", error="invalid_token"'
+
+
+def test_where_tokens_are_taken_both_ways_to_log_in_are_offered_and_basic_comes_first(start):
+    app = start("[auth]\noidc_issuer = https://login.example.org\noidc_audience = tagwerk\n")
+
+    answers = [app("PROPFIND", "/"), app("PROPFIND", "/", user="anna", password="wrong")]
+
+    for answer in answers:
+        assert answer.status == 401
+        challenge = 'Basic realm="Tagwerk", charset="UTF-8", Bearer realm="Tagwerk"'
+        assert answer.headers["www-authenticate"] == challenge
 
 
 def test_without_a_provider_a_bearer_token_is_nothing(start):

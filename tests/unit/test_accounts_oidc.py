@@ -41,6 +41,9 @@ class Issuer:
                     self.send_header("Location", "/keys")
                     self.end_headers()
                     return
+                if self.path == "/nonsense":
+                    self.wfile.write(b"nonsense\r\n\r\n")
+                    return
                 body = json.dumps(issuer.answer(self.path)).encode()
                 if self.path == "/huge":
                     body = b'{"a": "' + b"x" * oidc.MAX_ANSWER + b'"}'
@@ -252,6 +255,43 @@ def test_unknown_keys_do_not_make_us_ask_again_and_again(issuer, tokens, keys):
     assert len(issuer.asked) == 2
 
 
+def test_nobody_waits_for_an_issuer_that_hangs_but_who_asks_it(issuer, clock, keys):
+    asked, answers = threading.Event(), threading.Event()
+    hanging: list[str] = []
+
+    def fetch(url):
+        if hanging:
+            asked.set()
+            answers.wait(30)
+        return fetch_json(url)
+
+    tokens = OidcVerifier(issuer.url, AUDIENCE, "preferred_username", fetch=fetch, clock=clock)
+    tokens.user_of(issuer.token("one"))
+    known, new = issuer.token("one"), issuer.token("two", key=keys[1])
+    issuer.keys["two"] = keys[1]
+    clock.now += oidc.PAUSE_SECONDS + 1
+    hanging.append("yes")
+    found: list[str] = []
+    asking = threading.Thread(target=lambda: found.append(tokens.user_of(new)))
+    asking.start()
+    assert asked.wait(30)
+
+    # They come back although nobody answers: here nothing goes on until they have.
+    clock.now += oidc.PAUSE_SECONDS + 1
+    assert tokens.user_of(known) == "anna"
+    for number in range(20):
+        with pytest.raises(Unavailable):
+            tokens.user_of(issuer.token(f"made up {number}", key=keys[1]))
+    with pytest.raises(Unavailable):
+        tokens.user_of(new)
+
+    answers.set()
+    asking.join()
+    assert found == ["anna"]
+    assert issuer.asked.count("/keys") == 2
+    assert tokens.user_of(new) == "anna"
+
+
 def test_an_issuer_that_is_down_does_not_stop_whoever_has_a_token_for_a_day(issuer, tokens, clock):
     tokens.user_of(issuer.token("one"))
     issuer.down = True
@@ -297,9 +337,11 @@ def test_what_may_be_fetched(url, allowed):
     assert is_allowed(url) is allowed
 
 
-def test_redirects_and_floods_are_refused(issuer):
+def test_redirects_floods_and_nonsense_are_refused(issuer):
     with pytest.raises(OSError, match="302"):
         fetch_json(issuer.url + "/redirect")
+    with pytest.raises(OSError, match="nonsense"):
+        fetch_json(issuer.url + "/nonsense")
     with pytest.raises(ValueError, match="bytes"):
         fetch_json(issuer.url + "/huge")
 

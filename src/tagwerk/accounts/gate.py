@@ -16,7 +16,7 @@ from typing import Protocol
 
 from tagwerk.accounts.login import BACKEND, Authenticator
 from tagwerk.accounts.users import ensure_user, may_log_in
-from tagwerk.errors import TagwerkError, Unauthenticated
+from tagwerk.errors import InvalidRequest, TagwerkError, Unauthenticated
 from tagwerk.model import Login
 from tagwerk.store import Engine
 
@@ -101,9 +101,10 @@ class Gate:
         """Somebody for whom another authority vouches; who is new gets what every user gets."""
         try:
             found = ensure_user(self._engine, name, create=self._create_users, now=int(self._clock()))
-        except Unauthenticated:
+        except (Unauthenticated, InvalidRequest) as error:
             _LOGGER.warning("Login failed: a %s names %r, who is no user here.", how, name)
-            raise
+            refused = InvalidToken if how == "token" else Unauthenticated
+            raise refused("This user is not known to this server.") from error
         except TagwerkError as error:
             _LOGGER.warning("Login failed: a %s names %r: %s", how, name, error)
             raise

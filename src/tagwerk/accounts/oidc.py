@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any
 from urllib import request
 from urllib.error import URLError
@@ -66,7 +67,11 @@ def verifier(auth: Auth) -> TokenVerifier | None:
 
 
 class OidcVerifier:
-    """Verifies tokens of one issuer for one audience.  Safe to use from many threads."""
+    """Verifies tokens of one issuer for one audience.  Safe to use from many threads.
+
+    One of them at a time asks the issuer; the others never wait for it, so that an issuer
+    that hangs keeps nobody waiting who logs in otherwise.
+    """
 
     def __init__(
         self,
@@ -83,13 +88,14 @@ class OidcVerifier:
         self._lock = threading.Lock()
         self._keys: dict[str, dict[str, jwt.PyJWK]] = {}
         self._fetched = self._asked = float("-inf")
+        self._asking = False
 
     def user_of(self, token: str) -> str:
         """The user whom the token names.
 
         Raises:
             InvalidToken: it is not the issuer's, not for this audience, or too old.
-            Unavailable: the issuer does not tell its keys.
+            Unavailable: the issuer does not tell its keys, or is being asked for them.
         """
         if len(token) > MAX_TOKEN:
             raise InvalidToken("The token is too long.")
@@ -121,21 +127,30 @@ class OidcVerifier:
         return user
 
     def _key(self, kid: str, algorithm: str) -> jwt.PyJWK:
+        if self._begins_to_ask(kid):
+            self._renew()
         with self._lock:
-            age = self._clock() - self._fetched
-            # A key that is not known may be a new one: providers rotate them.
-            if (
-                age > FRESH_SECONDS or self._find(kid) is None
-            ) and self._clock() - self._asked > PAUSE_SECONDS:
-                self._renew()
             if not self._keys or self._clock() - self._fetched > STALE_SECONDS:
                 raise Unavailable("The OpenID Connect provider cannot be reached.")
             found = self._find(kid)
+            if found is None and self._asking:
+                raise Unavailable("The OpenID Connect provider is being asked for new keys.")
         if found is None:
             raise InvalidToken("The token is signed with a key that its issuer does not have.")
         if algorithm not in found:
             raise InvalidToken("The token is signed in another way than the key is for.")
         return found[algorithm]
+
+    def _begins_to_ask(self, kid: str) -> bool:
+        """Whether it is this thread that asks for keys now."""
+        with self._lock:
+            now = self._clock()
+            # A key that is not known may be a new one: providers rotate them.
+            wanted = now - self._fetched > FRESH_SECONDS or self._find(kid) is None
+            if not wanted or self._asking or now - self._asked <= PAUSE_SECONDS:
+                return False
+            self._asking, self._asked = True, now
+            return True
 
     def _find(self, kid: str) -> dict[str, jwt.PyJWK] | None:
         """The key, for each algorithm with which it is used."""
@@ -144,21 +159,27 @@ class OidcVerifier:
         return self._keys.get(kid)
 
     def _renew(self) -> None:
-        self._asked = self._clock()
+        found: dict[str, dict[str, jwt.PyJWK]] | None = None
         try:
-            place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
-            discovered = self._fetch(place)
-            if discovered.get("issuer") != self._issuer:
-                raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
-            keys = self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", [])
-            understood: dict[str, dict[str, jwt.PyJWK]] = {}
-            for each in keys:
-                if found := self._understood(each):
-                    understood.setdefault(str(each.get("kid", "")), {}).update(found)
-            self._keys = understood
-            self._fetched = self._clock()
+            found = self._keys_there()
         except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             _LOGGER.warning("The keys of %s cannot be read: %s", self._issuer, error)
+        finally:
+            with self._lock:
+                self._asking = False
+                if found is not None:
+                    self._keys, self._fetched = found, self._clock()
+
+    def _keys_there(self) -> dict[str, dict[str, jwt.PyJWK]]:
+        place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
+        discovered = self._fetch(place)
+        if discovered.get("issuer") != self._issuer:
+            raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
+        understood: dict[str, dict[str, jwt.PyJWK]] = {}
+        for each in self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", []):
+            if found := self._understood(each):
+                understood.setdefault(str(each.get("kid", "")), {}).update(found)
+        return understood
 
     def _understood(self, key: Any) -> dict[str, jwt.PyJWK]:
         """A key for each algorithm with which it may be used; none for what is for something else, or not understood.
@@ -195,7 +216,7 @@ def fetch_json(url: str) -> Mapping[str, Any]:
     try:
         with opener.open(url, timeout=TIMEOUT) as answer:
             raw = answer.read(MAX_ANSWER + 1)
-    except URLError as error:
+    except (URLError, HTTPException) as error:
         raise OSError(f"{url}: {error}") from error
     if len(raw) > MAX_ANSWER:
         raise ValueError(f"{url} answers with more than {MAX_ANSWER} bytes")

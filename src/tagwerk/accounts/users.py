@@ -10,7 +10,7 @@ from tagwerk.model import Kind, Principal, PrincipalId
 from tagwerk.store.collections import CALENDAR_COMPONENTS, NOTIFICATIONS, create_collection
 from tagwerk.store.credentials import set_password
 from tagwerk.store.engine import Engine, Transaction, run
-from tagwerk.store.principals import add_principal, principal_by_name, remove_principal
+from tagwerk.store.principals import add_principal, check_name, principal_by_name, remove_principal
 from tagwerk.store.properties import set_collection_properties
 
 DEFAULT_COLLECTIONS: tuple[tuple[str, Kind, tuple[str, ...], str], ...] = (
@@ -98,6 +98,8 @@ def ensure_user(engine: Engine, name: str, *, create: bool, now: int) -> str:
         InvalidRequest: the name cannot stand in a URL.
     """
     name = unicodedata.normalize("NFC", name)
+    # Before a database sees characters that it does not take.
+    check_name(name)
     with engine.read() as txn:
         known = principal_by_name(txn, name)
     if known is None and not create:

@@ -53,7 +53,7 @@ class DavEngine:
         except TagwerkError as error:
             if isinstance(error, DiskFull):
                 log.error("%s", error)
-            return failures.response(error, realm=self._settings.auth.realm)
+            return failures.response(error, auth=self._settings.auth)
 
     def _handle(self, request: Request) -> Response:
         paths.split(request.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tagwerk import errors
 from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
+from tagwerk.settings import Auth
 
 STATUS: tuple[tuple[type[errors.TagwerkError], int], ...] = (
     (errors.InvalidRequest, 400),
@@ -28,14 +29,27 @@ def status_of(error: errors.TagwerkError) -> int:
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
-def response(error: errors.TagwerkError, *, realm: str = "Tagwerk") -> Response:
-    """The answer to a request that failed: a status, a precondition, and a sentence."""
+def challenges(auth: Auth) -> str:
+    """How one can log in here, as WWW-Authenticate has it (RFC 9110 11.6.1).
+
+    One field, which begins with Basic: there are clients that understand the first challenge only,
+    and others that keep the last of several fields.
+    """
+    basic = f'Basic realm="{auth.realm}", charset="UTF-8"'
+    return f'{basic}, Bearer realm="{auth.realm}"' if auth.oidc_issuer else basic
+
+
+def response(error: errors.TagwerkError, *, auth: Auth | None = None) -> Response:
+    """The answer to a request that failed: a status, a precondition, and a sentence.
+
+    `auth` is needed for who is to log in.
+    """
     status = status_of(error)
     headers = {"Content-Type": xml.XML_TYPE}
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allow)
-    if isinstance(error, errors.Unauthenticated):
-        headers["WWW-Authenticate"] = f'Basic realm="{realm}", charset="UTF-8"'
+    if isinstance(error, errors.Unauthenticated) and auth is not None:
+        headers["WWW-Authenticate"] = challenges(auth)
     if isinstance(error, errors.Unavailable | errors.TooManyAttempts):
         headers["Retry-After"] = str(error.retry_after)
     inside = xml.href(error.href) if error.href else ""

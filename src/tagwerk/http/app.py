@@ -142,7 +142,7 @@ class DavApp:
                 answer = partial(copy_context().run, self._answer, scope, body, path)
                 response = await loop.run_in_executor(self._threads, answer)
         except TagwerkError as error:
-            response = failures.response(error, realm=self._settings.auth.realm)
+            response = failures.response(error, auth=self._settings.auth)
         await self._send(response, scope, receive, send)
 
     def _answer(self, scope: Scope, body: Body, path: str) -> Response:

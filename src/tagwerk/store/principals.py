@@ -17,7 +17,8 @@ _BY_NAME = f"SELECT {_COLUMNS} FROM principal WHERE name = ?"
 RESERVED = frozenset({"-", "public", "everybody"})
 """What begins the paths that belong to the server itself, and who is not one principal."""
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s.][^\x00-\x1f\x7f-\x9f/\\:'\"*?,<>|%#\s]{0,127}")
+_NEVER = r"\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:'\"*?,<>|%#\s"
+_NAME = re.compile(f"[^{_NEVER}.][^{_NEVER}]{{0,127}}")
 
 
 def add_principal(
