@@ -12,7 +12,12 @@ import pytest
 
 from davclient import NS as ALL_NS
 from davsamples import event
-from tagwerk.dav import expand_property, multistatus
+from tagwerk.dav import expand_property, multistatus, quota
+from tagwerk.model import Access
+from tagwerk.sharing import shares
+from tagwerk.sharing.shares import By
+from tagwerk.store.collections import find_binding
+from tagwerk.store.principals import principal_by_name
 
 NS = 'xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"'
 
@@ -213,7 +218,7 @@ def test_an_expansion_of_everything_is_answered_in_bounded_time(dav, calendar):
 @pytest.mark.parametrize("place", ["/anna/work/", "/anna/"])
 def test_properties_hold_a_bounded_amount(dav, calendar, place):
     def patch(number: int) -> int:
-        props = "".join(f"<X:p{number}-{each}>{'x' * 200_000}</X:p{number}-{each}>" for each in range(30))
+        props = "".join(f"<X:p{number}-{each}>{'x' * 200_000}</X:p{number}-{each}>" for each in range(15))
         body = f'<D:propertyupdate {NS} xmlns:X="urn:x"><D:set><D:prop>{props}</D:prop></D:set></D:propertyupdate>'
         return dav("PROPPATCH", place, body).status
 
@@ -221,3 +226,40 @@ def test_properties_hold_a_bounded_amount(dav, calendar, place):
     assert (
         b"p2-1" not in dav("PROPFIND", place, f"<D:propfind {NS}><D:propname/></D:propfind>", Depth="0").body
     )
+
+
+def test_properties_hold_a_bounded_amount_in_whatever_place(world, dav, calendar, monkeypatch):
+    def patch(place: str, size: int = 200_000, times: int = 6) -> int:
+        props = "".join(f"<X:p{each}>{'x' * size}</X:p{each}>" for each in range(times))
+        body = f'<D:propertyupdate {NS} xmlns:X="urn:x"><D:set><D:prop>{props}</D:prop></D:set></D:propertyupdate>'
+        return dav("PROPPATCH", place, body).status
+
+    dav.put(calendar + "a.ics", event("a"))
+    world.add_user("ben")
+    second = world.add_collection("second")
+    theirs = world.add_collection("theirs", user="ben")
+    with world.store.write() as txn:
+        anna = principal_by_name(txn, "anna")
+        shares.share(txn, find_binding(txn, "ben", "theirs"), anna, Access.READ, by=By("tests", 1))
+
+    assert [patch(place) for place in ("/anna/", calendar + "a.ics", "/anna/theirs/")] == [207] * 3
+    assert [patch(place) for place in (calendar, second, "/anna/", calendar + "a.ics")] == [
+        507,
+        507,
+        207,
+        207,
+    ]
+    copied = [
+        dav("COPY", calendar + "a.ics", Destination=f"http://dav.example.org{second}a.ics"),
+        dav("COPY", calendar, Destination="http://dav.example.org/anna/third/"),
+    ]
+    assert [answer.status for answer in copied] == [507, 507]
+    assert dav("PROPFIND", "/anna/third/", Depth="0").status == 404
+    # Who has too much may remove some of it.
+    monkeypatch.setattr(quota, "MAX_PROPERTIES", 1000)
+    assert dav.proppatch(calendar + "a.ics", remove='<X:p1 xmlns:X="urn:x"/>').status == 207
+    assert dav.proppatch(calendar + "a.ics", set='<X:p1 xmlns:X="urn:x">x</X:p1>').status == 507
+    # What others have of their own is theirs.
+    ben_dav = world.client("ben")
+    body = f'<D:propertyupdate {NS} xmlns:X="urn:x"><D:set><D:prop><X:p>x</X:p></D:prop></D:set></D:propertyupdate>'
+    assert ben_dav("PROPPATCH", theirs, body).status == 207

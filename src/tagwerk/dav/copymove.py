@@ -113,9 +113,11 @@ def _transfer_object(
     existing = into.view.find(context.txn, to[2])
     writing.check_place(into.view, find_object(context.txn, there, to[2]))
     _overwrites(context, exists=existing is not None)
-    if into.binding.collection.owner != source.parent.binding.collection.owner or not moving:
+    owner = into.binding.collection.owner
+    grows = owner != source.parent.binding.collection.owner or not moving
+    if grows:
         more = source.stored.size - (existing.size if existing else 0)
-        quota.check(context, into.binding.collection.owner, more=more)
+        quota.check(context, owner, more=more)
     try:
         transfer = writing.move if moving else writing.copy
         transfer(
@@ -128,6 +130,8 @@ def _transfer_object(
         )
     except UidConflict as error:
         raise uid_conflict(context, into, error) from error
+    if grows:
+        quota.check_properties(context, owner)
     return Response(204 if existing else 201, {"Location": context.href(*to)})
 
 
@@ -206,6 +210,7 @@ def _copy_collection(
         now=context.now,
         with_objects=with_objects and plain,
     )
+    quota.check_properties(context, home.principal.id)
     if not with_objects or plain:
         return
     view = view_of(made, context.user.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from tagwerk.dav import xml
+from tagwerk.dav import quota, xml
 from tagwerk.dav.message import Response
 from tagwerk.dav.multistatus import answer, wants_minimal
 from tagwerk.dav.registry import Feature
@@ -22,14 +22,12 @@ from tagwerk.dav.resources import (
 from tagwerk.dav.sharees import principal_of
 from tagwerk.dav.timezones import agreeing
 from tagwerk.dav.webdav import DISPLAYNAME
-from tagwerk.errors import CALDAV, CARDDAV, DAV, InsufficientStorage, InvalidXml, NeedPrivileges, Refused
+from tagwerk.errors import CALDAV, CARDDAV, DAV, InvalidXml, NeedPrivileges, Refused
 from tagwerk.model import NO_BINDING, Access, Privacy
 from tagwerk.sharing import shares
 from tagwerk.sharing.delegation import set_delegates
 from tagwerk.store.collections import next_modseq, next_personal_modseq
 from tagwerk.store.properties import (
-    collection_properties_size,
-    principal_properties_size,
     set_collection_properties,
     set_principal_properties,
 )
@@ -38,9 +36,6 @@ feature = Feature("RFC 4918 PROPPATCH")
 
 MAX_VALUE = 256 * 1024
 """Characters that one dead property may hold as XML."""
-
-MAX_VALUES = 8 * 1024 * 1024
-"""Characters that all properties of a collection and its objects may hold, or those of a principal."""
 
 MEMBERS = DAV + "group-member-set"
 
@@ -148,15 +143,17 @@ def store(
 
     Raises:
         NeedPrivileges: the user may not change the resource.
-        InsufficientStorage: there would be more than `MAX_VALUES`.
+        InsufficientStorage: there would be more than `tagwerk.dav.quota.MAX_PROPERTIES`.
     """
     if resource.where is Where.CALENDAR:
         changes = agreeing(changes)
+    sets = any(value is not None for value in changes.values())
     tagged = {xml.LANGUAGE_OF + name: languages.get(name) or None for name in changes}
     changes = changes | tagged
     if isinstance(resource, Home):
         set_principal_properties(context.txn, resource.principal.id, changes)
-        _check_size(principal_properties_size(context.txn, resource.principal.id))
+        if sets:
+            quota.check_properties(context, resource.principal.id)
         return
     masked = private = False
     if isinstance(resource, ObjectResource):
@@ -168,14 +165,18 @@ def store(
         parent, name = resource, ""
     own, common = _divided(parent, changes, of_object=bool(name), masked=masked)
     collection = locked(context, parent)
-    for values, binding in ((common, NO_BINDING), (own, parent.binding.id)):
+    for values, binding, whose in (
+        (common, NO_BINDING, collection.owner),
+        (own, parent.binding.id, parent.binding.principal),
+    ):
         if not values:
             continue
         if binding or name:
             set_collection_properties(context.txn, collection.id, values, binding=binding, object_name=name)
         else:
             shares.set_common_properties(context.txn, collection, values)
-        _check_size(collection_properties_size(context.txn, collection.id, binding))
+        if sets:
+            quota.check_properties(context, whose)
     if common:
         if parent.access is not Access.OWNER:
             # A value of one's own would hide the new one.
@@ -223,12 +224,6 @@ def _divided(
         if name.removeprefix(xml.LANGUAGE_OF) in OF_THE_COLLECTION
     }
     return {name: value for name, value in changes.items() if name not in common}, common
-
-
-def _check_size(size: int) -> None:
-    # They are no part of the quota, and come with every allprop.
-    if size > MAX_VALUES:
-        raise InsufficientStorage(f"The properties would hold {size} characters; {MAX_VALUES} are allowed.")
 
 
 def failed_propstats(others: list[str], failures: dict[str, Refused]) -> str:

@@ -8,8 +8,12 @@ from tagwerk.errors import DAV, InsufficientStorage
 from tagwerk.model import Access, Principal, PrincipalId
 from tagwerk.store.history import make_room
 from tagwerk.store.principals import lock_principal, principal_by_id, used_bytes
+from tagwerk.store.properties import properties_size
 
 feature = Feature("RFC 4331", tokens=("quota",))
+
+MAX_PROPERTIES = 4 * 1024 * 1024
+"""Characters that all properties of everything that somebody has may hold, names and values."""
 
 _HERE = Where.HOME | Where.COLLECTION
 
@@ -60,6 +64,22 @@ def check(context: Context, owner: PrincipalId, *, more: int) -> None:
         else:
             sentence = "This would be more than the owner may store; ask them to delete something."
         raise InsufficientStorage(sentence, condition=DAV + "quota-not-exceeded")
+
+
+def check_properties(context: Context, owner: PrincipalId) -> None:
+    """Called in the write transaction, after `owner` got properties.
+
+    They are no part of the quota, so that no PUT has to count them, and have a bound of their own.
+
+    Raises:
+        InsufficientStorage: they have more than `MAX_PROPERTIES`.
+    """
+    size = properties_size(context.txn, owner)
+    if size > MAX_PROPERTIES:
+        raise InsufficientStorage(
+            f"All properties together would have {size} characters; {MAX_PROPERTIES} are allowed.",
+            condition=DAV + "quota-not-exceeded",
+        )
 
 
 def _owner(context: Context, resource: Resource) -> Principal | None:

@@ -133,21 +133,20 @@ def forget_own_value(txn: Transaction, collection: CollectionId, name: str, valu
     )
 
 
-def collection_properties_size(
-    txn: Transaction, collection: CollectionId, binding: BindingId = NO_BINDING
-) -> int:
-    """Characters of all values of a collection and of the objects in it, those of one binding."""
-    row = txn.row(
-        "SELECT COALESCE(SUM(LENGTH(value)), 0) FROM property WHERE collection_id = ? AND binding_id = ?",
-        (collection, binding),
-    )
-    return int(row[0]) if row else 0
+def properties_size(txn: Transaction, principal: PrincipalId) -> int:
+    """Characters of all names and values that somebody has: of their own, of all that they own, and in shares.
 
-
-def principal_properties_size(txn: Transaction, principal: PrincipalId) -> int:
-    """Characters of all values of a principal."""
+    What is in the trash counts.
+    """
+    size = "LENGTH(p.name) + LENGTH(p.value)"
     row = txn.row(
-        "SELECT COALESCE(SUM(LENGTH(value)), 0) FROM principal_property WHERE principal_id = ?", (principal,)
+        f"SELECT COALESCE(SUM(size), 0) FROM (SELECT {size} AS size FROM principal_property p"
+        " WHERE p.principal_id = ?"
+        f" UNION ALL SELECT {size} FROM collection c JOIN property p ON p.collection_id = c.id AND p.binding_id = 0"
+        " WHERE c.owner_id = ?"
+        f" UNION ALL SELECT {size} FROM binding b JOIN property p ON p.collection_id = b.collection_id"
+        " AND p.binding_id = b.id WHERE b.principal_id = ?) AS sizes",
+        (principal, principal, principal),
     )
     return int(row[0]) if row else 0
 
