@@ -10,6 +10,7 @@ import io
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from http.client import OK
 from typing import Any
@@ -224,6 +225,20 @@ class Frame:
         }
 
 
+_asked: ContextVar[str] = ContextVar("asked", default="")
+"""The name for which a login type is asked at this moment."""
+
+
+def _without_name(record: logging.LogRecord) -> bool:
+    """Login types write the name into the log; who is unknown may be a password in the wrong field."""
+    if name := _asked.get():
+        said = record.getMessage()
+        for written in (repr(name)[1:-1], name):
+            said = said.replace(written, "(a name)")
+        record.msg, record.args = said, ()
+    return True
+
+
 def backend_of(settings: Settings, auth: BaseAuth) -> Backend | None:
     """Radicale's login type as a backend; None where the database is the only authority."""
     if settings.auth.type == "tagwerk":
@@ -232,14 +247,19 @@ def backend_of(settings: Settings, auth: BaseAuth) -> Backend | None:
         # Only the proxy says who it is; app passwords count all the same.
         return lambda _name, _password, _address: ("", frozenset())
 
+    radicale_log.addFilter(_without_name)
+
     def ask(name: str, password: str, address: str) -> tuple[str, frozenset[str]]:
         context = AuthContext()
         context.remote_addr = address
+        asked = _asked.set(name)
         try:
             user, _info, groups = auth.login(name, password, context)
         except (OSError, RuntimeError) as error:
             _LOGGER.error("The login type %s does not answer: %s", settings.auth.type, error)
             raise Unavailable("Who logs in cannot be verified now.") from error
+        finally:
+            _asked.reset(asked)
         return user or "", frozenset(groups or ())
 
     return ask

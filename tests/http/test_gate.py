@@ -186,6 +186,19 @@ def test_radicales_types_are_throttled_too(start, tmp_path):
     assert me(app, user="anna", password="right") == "/anna/"
 
 
+def test_no_line_of_radicales_types_has_what_was_typed_as_a_name(start, tmp_path, caplog):
+    (tmp_path / "users").write_text("anna:right\n")
+    app = start(
+        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {tmp_path}/users\nhtpasswd_encryption = plain\n"
+    )
+
+    assert me(app, user="hunter2-as-name", password="x") == 401
+    assert me(app, user="anna", password="wrong") == 401
+
+    assert "user not found (htpasswd): '(a name)'" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 class Tokens:
     def user_of(self, token):
         if not token.startswith("for-"):
