@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sharedworld import share
 
-from davclient import DAV
+from davclient import DAV, NS
 from enginedav import EngineDav, World
 
 CALDAV = "{urn:ietf:params:xml:ns:caldav}"
@@ -89,3 +89,12 @@ def test_who_sees_busy_time_has_properties_of_their_own(world: World, work: str)
 
     assert world.client("emil").value("/emil/work/", NOTE).text == "mine"
     assert world.client().value(work, NOTE).text == "secret"
+
+
+@pytest.mark.parametrize("data", ["<C:calendar-data/>", "<CR:address-data/>"])
+def test_a_notification_is_neither_an_event_nor_a_card(world: World, work: str, data: str) -> None:
+    body = f"<D:sync-collection {NS}><D:sync-token/><D:sync-level>1</D:sync-level><D:prop>{data}</D:prop></D:sync-collection>"
+
+    found = world.client("ben")("REPORT", "/ben/-notifications/", body).multistatus().only()
+
+    assert (found.values, list(found.others.values())) == ({}, [404])

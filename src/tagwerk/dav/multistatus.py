@@ -16,6 +16,7 @@ from tagwerk.model import Changes, Kind, StoredObject
 
 GETETAG = "{DAV:}getetag"
 DATA = ("{urn:ietf:params:xml:ns:caldav}calendar-data", "{urn:ietf:params:xml:ns:carddav}address-data")
+_DATA_OF = {Kind.CALENDAR: DATA[0], Kind.ADDRESSBOOK: DATA[1]}
 
 Part = str | bytes
 """A piece of an answer; bytes where there is much of it."""
@@ -178,10 +179,8 @@ class ObjectWriter:
         )
         self.needs_only_etag = plain and names == {GETETAG}
         data = [name for name in asked.names if name in DATA]
-        fits = "caldav" if collection.binding.collection.kind is Kind.CALENDAR else "carddav"
-        self._data = (
-            data[0] if plain and len(data) == 1 and fits in data[0] and names <= {GETETAG, data[0]} else ""
-        )
+        fits = _DATA_OF.get(collection.binding.collection.kind, "")
+        self._data = fits if plain and data == [fits] and names <= {GETETAG, fits} else ""
         self._with_etag = GETETAG in names
         self._open = f"<D:response><D:href>{xml.escape(collection.href)}"
         start, end, _ = xml.tags(self._data or DATA[0])
