@@ -278,6 +278,8 @@ def _print(report: Report, *, dry: bool) -> None:
         )
         for sentence in found.left_out:
             click.echo(f"left out: {found.owner}/{found.name}/{sentence}", err=True)
+    for sentence in report.lost:
+        click.echo(f"left out: {sentence}", err=True)
     for sentence in report.left:
         click.echo(f"note: {sentence}", err=True)
     for user in report.without_password:

@@ -51,7 +51,11 @@ class CollectionReport:
 
 @dataclass(slots=True)
 class Report:
-    """What became of everything.  `left` are sentences about what is not taken along."""
+    """What became of everything.
+
+    `left` are sentences about what is not taken along, `lost` about what is in none of the collections because
+    it could not be read.
+    """
 
     users: list[str] = field(default_factory=list)
     without_password: list[str] = field(default_factory=list)
@@ -59,12 +63,13 @@ class Report:
     groups: list[GroupReport] = field(default_factory=list)
     shares: list[ShareReport] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
         collections = sum(len(each.left_out) for each in self.collections)
         groups = sum(len(each.left_out) for each in self.groups)
-        return collections + groups + sum(bool(each.why) for each in self.shares)
+        return len(self.lost) + collections + groups + sum(bool(each.why) for each in self.shares)
 
 
 class Mover:
@@ -94,6 +99,7 @@ class Mover:
             self._progress(found)
         self._share(source, report)
         report.left += source.left.sentences
+        report.lost += source.left.lost
         return report
 
     def _share(self, source: Source, report: Report) -> None:
@@ -147,18 +153,17 @@ class Mover:
             with self._engine.read() as txn:
                 point = meta(txn, collection.key)
         reached: list[str] = []
-        for batch in _batches(collection.walk(point, reached)):
+        for batch in _batches(collection.walk(point, reached), reached):
             self._store(binding, collection.kind, batch, report)
             self._progress(report)
-            if collection.key and reached and not self._dry:
-                # Everything up to here is in the database already.
-                self._remember(collection.key, reached[-1])
-        if collection.key and reached and not self._dry:
-            self._remember(collection.key, reached[-1])
+            self._remember(collection.key, reached, report)
+        self._remember(collection.key, reached, report)
 
-    def _remember(self, key: str, point: str) -> None:
-        """How far a collection was read, for the next time."""
-        run(self._engine, lambda txn: set_meta(txn, key, point))
+    def _remember(self, key: str, reached: list[str], report: CollectionReport) -> None:
+        """How far a collection was read, for the next time: never past something that was left out."""
+        if key and reached and not report.left_out and not self._dry:
+            # Everything up to here is in the database already.
+            run(self._engine, lambda txn: set_meta(txn, key, reached[-1]))
 
     def _place(self, collection: SourceCollection, report: CollectionReport) -> Binding | None:
         """Where the objects go; None in a dry run for what is not here yet."""
@@ -206,6 +211,9 @@ class Mover:
     ) -> None:
         uploads = []
         for each in batch:
+            if each.problem:
+                report.left_out.append(f"{each.name or 'the collection'}: {each.problem}")
+                continue
             if each.content is None:
                 report.gone += 1
                 continue
@@ -275,9 +283,15 @@ class Mover:
         report.left_out.append(sentence)
 
 
-def _batches(objects: Iterator[SourceObject]) -> Iterator[list[SourceObject]]:
+def _batches(objects: Iterator[SourceObject], reached: list[str]) -> Iterator[list[SourceObject]]:
+    """Objects in batches, none of which goes past a point that `reached` was given."""
     batch: list[SourceObject] = []
+    points = 0
     for each in objects:
+        if batch and len(reached) > points:
+            yield batch
+            batch = []
+        points = len(reached)
         batch.append(each)
         if len(batch) == BATCH:
             yield batch

@@ -30,10 +30,14 @@ class SourceUser:
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """An object there; `content` is None for one that is gone since the last time."""
+    """An object there; `content` is None for one that is gone since the last time.
+
+    `problem` says why it cannot be read; with the name "" none of the others can be either.
+    """
 
     name: str
     content: bytes | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,18 @@ class SourceShare:
 
 @dataclass(slots=True)
 class Left:
-    """What a source has and Tagwerk does not take, in sentences."""
+    """What a source has and Tagwerk does not take, in sentences; `lost` is what would be taken if it could be read."""
 
     sentences: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
         if sentence not in self.sentences:
             self.sentences.append(sentence)
+
+    def lose(self, sentence: str) -> None:
+        if sentence not in self.lost:
+            self.lost.append(sentence)
 
 
 @dataclass(frozen=True, slots=True)
