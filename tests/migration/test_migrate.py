@@ -101,6 +101,64 @@ def test_what_cannot_be_read_is_listed_and_the_rest_comes_over(tmp_path):
     assert "anna has no password here" in done.stderr
 
 
+def calendar_of_radicale(folder, objects):
+    """A calendar of anna's that holds events only."""
+    work = folder / "collection-root" / "anna" / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    (work / ".Radicale.props").write_text(
+        '{"tag": "VCALENDAR", "C:supported-calendar-component-set": "VEVENT"}'
+    )
+    for name, content in objects.items():
+        (work / name).write_bytes(content)
+
+
+def counted(report):
+    """What a report says of the collections."""
+    return json.loads(report.read_text())["collections"]
+
+
+TASK = event("task").replace(b"VEVENT", b"VTODO")
+
+
+def test_a_dry_run_leaves_out_what_the_move_leaves_out(tmp_path):
+    folder = tmp_path / "radicale"
+    calendar_of_radicale(
+        folder, {"a.ics": event("a"), "b.ics": event("b"), "same.ics": event("b", summary="b"), "back\\slash.ics": event("c"),
+                 "task.ics": TASK},
+    )  # fmt: skip
+    words = ("migrate", "radicale", folder, "--data", tmp_path / "data", "--report", tmp_path / "report.json")
+
+    dry = tagwerk(*words, "--dry-run", check=False)
+    expected = counted(tmp_path / "report.json")
+    done = tagwerk(*words, check=False)
+
+    assert dry.returncode == done.returncode == 1
+    assert "left out: anna/work/same.ics: b.ics has its UID b" in dry.stderr
+    assert "left out: anna/work/task.ics: the calendar does not hold VTODO" in dry.stderr
+    assert "left out: anna/work/back\\slash.ics: A name in the path holds a slash" in dry.stderr
+    assert expected == counted(tmp_path / "report.json")
+    assert (expected[0]["added"], len(expected[0]["left_out"])) == (2, 3)
+
+
+def test_a_dry_run_knows_which_uids_will_be_free(tmp_path):
+    """What changes its UID leaves the one that it had to what comes after it, and not before it."""
+    folder = tmp_path / "radicale"
+    words = ("migrate", "radicale", folder, "--data", tmp_path / "data", "--report", tmp_path / "report.json")
+    calendar_of_radicale(folder, {"a.ics": event("a"), "c.ics": event("c"), "e.ics": event("e")})
+    tagwerk(*words)
+    calendar_of_radicale(
+        folder, {"a.ics": event("x"), "b.ics": event("a"), "d.ics": event("e"), "e.ics": event("y"), "f.ics": event("c")}
+    )  # fmt: skip
+
+    tagwerk(*words, "--dry-run", check=False)
+    expected = counted(tmp_path / "report.json")
+    tagwerk(*words, check=False)
+
+    assert expected == counted(tmp_path / "report.json")
+    assert (expected[0]["added"], expected[0]["changed"]) == (1, 2)
+    assert expected[0]["left_out"] == ["d.ics: e.ics has its UID e", "f.ics: c.ics has its UID c"]
+
+
 def test_a_live_radicale_comes_over_dav(radicale, tmp_path):
     url, _, there = radicale
     data = tmp_path / "data"

@@ -13,14 +13,15 @@ from tagwerk.dav import paths
 from tagwerk.dav.resources import RESERVED_NAMES
 from tagwerk.errors import Conflict, InvalidPath, InvalidRequest, Refused, TagwerkError
 from tagwerk.ical import resource as calendars
+from tagwerk.migration.place import Place
 from tagwerk.migration.sharer import GroupReport, Sharer, ShareReport
 from tagwerk.migration.source import Source, SourceCollection, SourceObject, SourceUser
 from tagwerk.model import Access, Binding, Kind, Principal, Upload
 from tagwerk.store import Engine, Transaction
-from tagwerk.store.collections import create_collection, find_binding_of
+from tagwerk.store.collections import CALENDAR_COMPONENTS, create_collection, find_binding_of, is_taken
 from tagwerk.store.credentials import credentials_of, set_password
 from tagwerk.store.engine import run
-from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
+from tagwerk.store.objects import etag_of, put_object
 from tagwerk.store.principals import add_principal, check_name, principal_by_name
 from tagwerk.store.properties import collection_properties, set_collection_properties
 from tagwerk.store.schema import meta, set_meta
@@ -144,7 +145,7 @@ class Mover:
 
     def _move_collection(self, collection: SourceCollection, report: CollectionReport) -> None:
         try:
-            binding = self._place(collection, report)
+            place = self._place(collection, report)
         except TagwerkError as error:
             report.left_out.append(f"the collection: {error}")
             return
@@ -154,7 +155,7 @@ class Mover:
                 point = meta(txn, collection.key)
         reached: list[str] = []
         for batch in _batches(collection.walk(point, reached), reached):
-            self._store(binding, collection.kind, batch, report)
+            self._store(place, batch, report)
             self._progress(report)
             self._remember(collection.key, reached, report)
         self._remember(collection.key, reached, report)
@@ -165,8 +166,7 @@ class Mover:
             # Everything up to here is in the database already.
             run(self._engine, lambda txn: set_meta(txn, key, reached[-1]))
 
-    def _place(self, collection: SourceCollection, report: CollectionReport) -> Binding | None:
-        """Where the objects go; None in a dry run for what is not here yet."""
+    def _place(self, collection: SourceCollection, report: CollectionReport) -> Place:
         name = collection.name
         if paths.split(paths.segment(name)) != (name,) or name in RESERVED_NAMES:
             raise InvalidPath(f"{name!r} cannot be the name of a collection.")
@@ -176,15 +176,20 @@ class Mover:
                 raise Refused(f"There is no user {collection.owner!r}.")
             if owner is not None and owner.kind != "person":
                 raise Refused(f"{owner.name} is a {owner.kind} here.")
-            binding = None if owner is None else find_binding_of(txn, owner.id, name)
-        report.made = binding is None
-        if binding is not None and (
-            binding.collection.kind is not collection.kind or binding.access is not Access.OWNER
+            taken = owner is not None and is_taken(txn, owner.id, name)
+            binding = find_binding_of(txn, owner.id, name) if owner is not None else None
+        if taken and (
+            binding is None
+            or binding.collection.kind is not collection.kind
+            or binding.access is not Access.OWNER
         ):
             raise Conflict(f"{collection.owner} has another {name!r} here.")
-        if self._dry:
-            return binding
-        return run(self._engine, lambda txn: self._prepare(txn, owner, binding, collection))
+        report.made = binding is None
+        if not self._dry:
+            binding = run(self._engine, lambda txn: self._prepare(txn, owner, binding, collection))
+        if binding is None:
+            return Place(collection.kind, collection.components or CALENDAR_COMPONENTS, None)
+        return Place(collection.kind, binding.collection.components, binding.collection.id)
 
     def _prepare(
         self, txn: Transaction, owner: Principal | None, binding: Binding | None, collection: SourceCollection
@@ -206,9 +211,7 @@ class Mover:
         set_collection_properties(txn, binding.collection.id, missing)
         return binding
 
-    def _store(
-        self, binding: Binding | None, kind: Kind, batch: list[SourceObject], report: CollectionReport
-    ) -> None:
+    def _store(self, place: Place, batch: list[SourceObject], report: CollectionReport) -> None:
         uploads = []
         for each in batch:
             if each.problem:
@@ -218,20 +221,19 @@ class Mover:
                 report.gone += 1
                 continue
             try:
-                uploads.append((each.name, self._read(kind, each.content)))
+                uploads.append((each.name, self._read(place.kind, each.content)))
             except TagwerkError as error:
                 report.left_out.append(f"{each.name}: {error}")
-        if self._dry or binding is None:
+        if self._dry:
             with self._engine.read() as txn:
                 for name, upload in uploads:
-                    self._compare(txn, binding, name, upload, report)
+                    self._put(txn, place, name, upload, report)
             return
 
         def store(txn: Transaction) -> CollectionReport:
             counted = replace(report, left_out=list(report.left_out))
             for name, upload in uploads:
-                if self._compare(txn, binding, name, upload, counted):
-                    self._put(txn, binding, name, upload, counted)
+                self._put(txn, place, name, upload, counted)
             return counted
 
         # Only what was committed is told: a batch may be begun again.
@@ -244,43 +246,28 @@ class Mover:
             return cards.read(content)
         return calendars.read(content, now=self._now())
 
-    def _compare(
-        self, txn: Transaction, binding: Binding | None, name: str, upload: Upload, report: CollectionReport
-    ) -> bool:
-        """Tally an object, and say whether it has to be written."""
-        existing = None if binding is None else find_object(txn, binding.collection.id, name)
-        if existing is not None and existing.etag == etag_of(upload.content):
-            report.unchanged += 1
-            return False
-        if existing is None:
-            report.added += 1
-        else:
-            report.changed += 1
-        report.repaired += bool(upload.repairs)
-        return True
-
     def _put(
-        self, txn: Transaction, binding: Binding, name: str, upload: Upload, report: CollectionReport
+        self, txn: Transaction, place: Place, name: str, upload: Upload, report: CollectionReport
     ) -> None:
-        collection = binding.collection
-        if collection.kind is Kind.CALENDAR and upload.facts.component not in collection.components:
-            self._undo(report, f"{name}: the calendar does not hold {upload.facts.component}")
-            return
-        other = find_uid(txn, collection.id, upload.facts.uid)
-        if other is not None and other.name != name:
-            self._undo(report, f"{name}: {other.name} has its UID {upload.facts.uid}")
+        """Store an object, unless it is here as it is, and tally what became of it."""
+        before = place.etag(txn, name)
+        if before == etag_of(upload.content):
+            report.unchanged += 1
             return
         try:
-            if paths.split(paths.segment(name)) != (name,):
-                raise InvalidPath(f"{name!r} cannot be the name of an object.")
-            put_object(txn, collection.id, name, upload=upload, now=self._now())
+            place.check(txn, name, upload)
+            if place.id is None or self._dry:
+                place.expect(name, upload)
+            else:
+                put_object(txn, place.id, name, upload=upload, now=self._now())
         except (Refused, Conflict, InvalidPath) as error:
-            self._undo(report, f"{name}: {error}")
-
-    @staticmethod
-    def _undo(report: CollectionReport, sentence: str) -> None:
-        report.added -= 1
-        report.left_out.append(sentence)
+            report.left_out.append(f"{name}: {error}")
+            return
+        if before:
+            report.changed += 1
+        else:
+            report.added += 1
+        report.repaired += bool(upload.repairs)
 
 
 def _batches(objects: Iterator[SourceObject], reached: list[str]) -> Iterator[list[SourceObject]]:
