@@ -269,7 +269,8 @@ def _print(report: Report, *, dry: bool) -> None:
     for user in report.users:
         click.echo(f"User {user} {would or 'was '}added.")
     for found in report.collections:
-        made = ", new" if found.made else ""
+        made = f" ({found.there} there)" if found.there else ""
+        made += ", new" if found.made else ""
         repaired = f" ({found.repaired:,} repaired)" if found.repaired else ""
         gone = f", {found.gone:,} gone there and kept here" if found.gone else ""
         click.echo(

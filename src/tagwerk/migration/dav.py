@@ -28,6 +28,7 @@ from tagwerk.migration.source import (
     SourceCollection,
     SourceObject,
     SourceUser,
+    distinct,
     text,
 )
 from tagwerk.model import Kind
@@ -166,19 +167,18 @@ def read(client: Client, *, owner: str) -> Source:
     """
     left = Left()
     found: dict[str, SourceCollection] = {}
-    names: set[str] = set()
     for service, home_set in (
         ("caldav", CALDAV + "calendar-home-set"),
         ("carddav", CARDDAV + "addressbook-home-set"),
     ):
         for home in _homes(client, service, home_set, left):
-            for collection in _collections(client, home, owner, names, left):
+            for collection in _collections(client, home, owner, left):
                 found.setdefault(collection.key, collection)
     if not found and left.lost:
         raise Unavailable(" ".join(left.lost))
     if not found:
         raise ConfigurationError("No calendars and address books were found there; is it the right URL?")
-    return Source([SourceUser(owner)], list(found.values()), left)
+    return Source([SourceUser(owner)], distinct(found.values()), left)
 
 
 def _homes(client: Client, service: str, home_set: str, left: Left) -> list[str]:
@@ -204,9 +204,7 @@ def _homes(client: Client, service: str, home_set: str, left: Left) -> list[str]
     return []
 
 
-def _collections(
-    client: Client, home: str, owner: str, names: set[str], left: Left
-) -> Iterator[SourceCollection]:
+def _collections(client: Client, home: str, owner: str, left: Left) -> Iterator[SourceCollection]:
     asked = "".join(f"<{_name(name)}/>" for name in _TEXTS)
     body = _propfind(
         f"<D:resourcetype/><C:supported-calendar-component-set/><D:current-user-privilege-set/><D:owner/>{asked}"
@@ -232,16 +230,12 @@ def _collections(
             node.get("name", "")
             for node in each.properties.get(CALDAV + "supported-calendar-component-set", ())
         )
-        name = unquote(path.rstrip("/").rpartition("/")[2])
-        if name in names:
-            name = f"{name}-{kind.value}"
-        names.add(name)
         properties = {tag: text(each.text(tag)) for tag in _TEXTS if each.text(tag).strip()}
         if kind is Kind.ADDRESSBOOK:
             properties.pop(TIMEZONE, None)
         yield SourceCollection(
             owner,
-            name,
+            unquote(path.rstrip("/").rpartition("/")[2]),
             kind,
             tuple(filter(None, components)) if kind is Kind.CALENDAR else (),
             properties,

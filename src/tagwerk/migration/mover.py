@@ -32,10 +32,11 @@ BATCH = 100
 
 @dataclass(slots=True)
 class CollectionReport:
-    """What became of one collection."""
+    """What became of one collection; `there` is its name there, where it is another one."""
 
     owner: str
     name: str
+    there: str = ""
     made: bool = False
     added: int = 0
     changed: int = 0
@@ -94,7 +95,7 @@ class Mover:
         for user in source.users:
             self._move_user(user, report)
         for collection in source.collections:
-            found = CollectionReport(collection.owner, collection.name)
+            found = CollectionReport(collection.owner, collection.name, collection.there)
             report.collections.append(found)
             self._move_collection(collection, found)
             self._progress(found)

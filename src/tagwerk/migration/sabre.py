@@ -26,6 +26,7 @@ from tagwerk.migration.source import (
     SourceObject,
     SourceUser,
     all_at_once,
+    distinct,
     text,
 )
 from tagwerk.model import Kind
@@ -57,7 +58,9 @@ def read(tables: Tables, *, nextcloud: bool, only: tuple[str, ...] = ()) -> Sour
     users = list(_nextcloud_users(tables, left) if nextcloud else _sabre_users(tables, left))
     known = frozenset(user.name for user in users)
     rows = _nextcloud_calendars(tables, left) if nextcloud else _calendars(tables)
-    places = {key: each for key, each in (*rows, *_books(tables)) if each.owner in known}
+    placed = [(key, each) for key, each in (*rows, *_books(tables)) if each.owner in known]
+    # Calendars come first and keep their names.
+    places = dict(zip([key for key, _ in placed], distinct(each for _, each in placed), strict=True))
     groups: list[SourceGroup] = []
     if nextcloud:
         groups, shares = sabreshares.of_nextcloud(tables, places, known, left)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import chain, count
 
 from tagwerk.errors import CALDAV, CARDDAV, DAV
 from tagwerk.model import Access, Kind, Status
@@ -56,6 +57,8 @@ class SourceCollection:
     walk: Callable[[str, list[str]], Iterator[SourceObject]]
     key: str = ""
     """What it is called in the memory of points; "" where there are none."""
+    there: str = ""
+    """Its name there, where it is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,27 @@ class Source:
     left: Left
     groups: Iterable[SourceGroup] = ()
     shares: Iterable[SourceShare] = ()
+
+
+def distinct(collections: Iterable[SourceCollection]) -> list[SourceCollection]:
+    """Collections in homes that are one here: of those with one name the first keeps it.
+
+    The others get their kind behind it, which is the same at every move; many servers call
+    the first calendar and the first address book alike.
+    """
+    found = list(collections)
+    names = {(each.owner, each.name) for each in found}
+    kept: set[tuple[str, str]] = set()
+    for number, each in enumerate(found):
+        name = each.name
+        if (each.owner, name) in kept:
+            stem = f"{name}-{each.kind.value}"
+            numbered = (f"{stem}-{n}" for n in count(2))
+            name = next(one for one in chain([stem], numbered) if (each.owner, one) not in names)
+            found[number] = replace(each, name=name, there=each.name)
+            names.add((each.owner, name))
+        kept.add((each.owner, name))
+    return found
 
 
 def text(value: str) -> str:
