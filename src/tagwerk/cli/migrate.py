@@ -62,7 +62,7 @@ def migrate() -> None:
 
 
 @migrate.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--htpasswd", metavar="FILE", type=click.Path(path_type=Path), help="Take the passwords of this file."
 )

@@ -27,6 +27,7 @@ from tagwerk.migration.source import (
     SourceUser,
     all_at_once,
     distinct,
+    expect_users,
     text,
 )
 from tagwerk.model import Kind
@@ -45,7 +46,7 @@ def read(tables: Tables, *, nextcloud: bool, only: tuple[str, ...] = ()) -> Sour
     """What is in the tables.
 
     Raises:
-        ConfigurationError: they are none of sabre's.
+        ConfigurationError: they are none of sabre's, or somebody in `only` is not in them.
     """
     if not tables.has("calendarobjects", "calendarid", "calendardata", "uri"):
         hint = (
@@ -66,6 +67,7 @@ def read(tables: Tables, *, nextcloud: bool, only: tuple[str, ...] = ()) -> Sour
         groups, shares = sabreshares.of_nextcloud(tables, places, known, left)
     else:
         shares = list(sabreshares.of_sabre(tables, places, left))
+    expect_users(only, known, shares)
     if not only:
         return Source(users, places.values(), left, groups, shares)
     named = {each.name: each for each in groups}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import chain, count
 
-from tagwerk.errors import CALDAV, CARDDAV, DAV
+from tagwerk.errors import CALDAV, CARDDAV, DAV, ConfigurationError
 from tagwerk.model import Access, Kind, Status
 
 DISPLAY_NAME = DAV + "displayname"
@@ -114,6 +114,18 @@ class Source:
     left: Left
     groups: Iterable[SourceGroup] = ()
     shares: Iterable[SourceShare] = ()
+
+
+def expect_users(only: Iterable[str], users: Iterable[str], shares: Iterable[SourceShare]) -> None:
+    """Check that everybody in `only` is known there, if only by what is shared with them.
+
+    Raises:
+        ConfigurationError: somebody is not.
+    """
+    known = {*users, *(share.grantee for share in shares if not share.to_group)}
+    for name in only:
+        if name not in known:
+            raise ConfigurationError(f"There is no user {name!r} there.")
 
 
 def distinct(collections: Iterable[SourceCollection]) -> list[SourceCollection]:
