@@ -425,9 +425,18 @@ def test_a_database_of_something_else_is_refused(tmp_path):
         assert done.stderr.startswith("tagwerk: ")
 
 
-def test_files_come_over_as_with_import(tmp_path):
-    (tmp_path / "a.ics").write_bytes(event("a"))
-    data = tmp_path / "data"
+@pytest.mark.parametrize(("kind", "content"), [("ics", event("a")), ("vcf", card("a"))])
+def test_files_come_over_as_with_import(tmp_path, kind, content):
+    (tmp_path / f"a.{kind}").write_bytes(content)
+    data, report = tmp_path / "data", tmp_path / "report.json"
     tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
+    words = ("migrate", kind, "anna", tmp_path / f"a.{kind}", "--data", data)
 
-    assert "1 added" in tagwerk("migrate", "ics", "anna", tmp_path / "a.ics", "--data", data).stdout
+    dry = tagwerk(*words, "--dry-run")
+    done = tagwerk(*words, "--report", report)
+
+    assert (
+        dry.stdout == "1 would be added, 0 would be changed, 0 unchanged, 0 left out, this was a dry run.\n"
+    )
+    assert done.stdout == "1 added, 0 changed, 0 unchanged, 0 left out.\n"
+    assert json.loads(report.read_text())["added"] == 1
