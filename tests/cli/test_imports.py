@@ -175,6 +175,43 @@ def test_without_a_place_for_it_a_component_is_left_out(tagwerk, anna, write):
     assert "anna has no collection for this; name one with --collection" in result.err
 
 
+@pytest.mark.parametrize("options", [(), ("--collection", "new")])
+def test_a_dry_run_tells_what_an_import_would_do_and_writes_nothing(
+    tagwerk, data, anna, write, tmp_path, options
+):
+    tagwerk("import", "anna", write("a.ics", calendar(event("old"), event("same"))))
+    before = stored(data, "calendar")
+    many = [event(f"m{n}") for n in range(250)]
+    write("a.ics", calendar(event("old", summary="Moved"), event("same"), *many))
+    write(
+        "b.ics",
+        calendar(event("m3"), event("m4", summary="other"), event("old", summary="Twice"), task("m5")),
+    )
+    folder = write("c.vcf", card("c1"), card("c1")).parent
+    words = ("import", "anna", folder, *options, "--report", tmp_path / "report.json")
+
+    dry = tagwerk(*words, "--dry-run")
+    expected = json.loads((tmp_path / "report.json").read_text())
+    unchanged = stored(data, "calendar")
+    made = tagwerk("collection", "list", "anna").out
+    done = tagwerk(*words)
+
+    assert unchanged == before
+    assert "new" not in made
+    assert dry.code == done.code == 1
+    assert (
+        dry.out.replace("would be made", "was made")
+        .replace(" would be", "")
+        .replace(", this was a dry run", "")
+        == done.out
+    )
+    assert dry.err == done.err
+    assert expected == json.loads((tmp_path / "report.json").read_text())
+    assert expected["added"] == 252
+    assert expected["created"] == (["new"] if options else [])
+    assert expected["left_out"][0].keys() == {"file", "line", "reason"}
+
+
 def test_an_object_that_is_too_large_is_left_out(tagwerk, data, anna, write, tmp_path):
     config = tmp_path / "tagwerk.ini"
     config.write_text("[dav]\nmax_resource_size = 1 KiB\n")

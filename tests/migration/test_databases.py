@@ -256,6 +256,54 @@ def test_one_user_after_the_other_comes_over_with_what_they_share(tmp_path, requ
         assert here.sees("carl") == {"work": "Work & play"}
 
 
+@pytest.mark.parametrize("server", ["sabre", "baikal", "nextcloud"])
+def test_an_address_book_that_is_called_as_a_calendar_comes_over_under_another_name(tmp_path, server):
+    path, data = tmp_path / "db.sqlite", tmp_path / "data"
+    anna = {"principaluri": "principals/users/anna" if server == "nextcloud" else "principals/anna"}
+    with sabretables.database(server, "sqlite", path=path) as there:
+        if server == "nextcloud":
+            there.add("users", uid="anna", uid_lower="anna")
+            there.add("users", uid="ben", uid_lower="ben")
+            there.add("calendars", id=7, **anna, uri="default", components="VEVENT")
+            there.add(
+                "dav_shares", principaluri="principals/users/ben", type="calendar", access=3, resourceid=7
+            )
+            there.add(
+                "dav_shares", principaluri="principals/users/ben", type="addressbook", access=2, resourceid=9
+            )
+        else:
+            there.add("principals", id=1, uri="principals/anna")
+            there.add("calendars", id=7, components="VEVENT")
+            there.add(
+                "calendarinstances", id=1, calendarid=7, access=1, share_invitestatus=2, uri="default", **anna
+            )
+        there.add("addressbooks", id=9, uri="default", **anna)
+        objects(there)
+    words = ("migrate", server, path, "--data", data)
+
+    dry = tagwerk(*words, "--dry-run")
+    done = tagwerk(*words)
+    again = tagwerk(*words)
+
+    book = f"anna/default-addressbook (default there), new: {len(CARDS)}"
+    assert f"anna/default, new: {len(EVENTS)} would be added" in dry.stdout
+    assert f"{book} would be added" in dry.stdout
+    assert f"{book} added" in done.stdout
+    assert (
+        f"anna/default-addressbook (default there): 0 added, 0 changed, {len(CARDS)} unchanged"
+        in again.stdout
+    )
+    with Here(data) as here:
+        assert set(here.collections("anna")) == {"default", "default-addressbook"}
+        assert here.objects("anna", "default") == EVENTS
+        assert here.objects("anna", "default-addressbook") == CARDS
+        if server == "nextcloud":
+            assert here.shares() == {
+                ("anna/default", "ben"): "read",
+                ("anna/default-addressbook", "ben"): "write",
+            }
+
+
 def test_who_has_the_name_of_somebody_else_here_gets_nothing_of_theirs(tmp_path):
     path, data = tmp_path / "db.sqlite", tmp_path / "data"
     with sabretables.database("nextcloud", "sqlite", path=path) as there:

@@ -200,12 +200,17 @@ def add_collection(
         InvalidPath: the name cannot stand in a URL.
         Conflict: there is one of that name.
     """
-    if paths.split(paths.segment(name)) != (name,):
-        raise InvalidPath("The name of a collection cannot be empty.")
+    check_collection_name(name)
     binding = create_collection(txn, owner, name=name, kind=kind, now=now(), components=components)
     shown = {DISPLAY_NAME: escape(display_name, quote=False)}
     set_collection_properties(txn, binding.collection.id, shown)
     return binding
+
+
+def check_collection_name(name: str) -> None:
+    """Raises InvalidPath for a name that cannot stand in a URL."""
+    if paths.split(paths.segment(name)) != (name,):
+        raise InvalidPath("The name of a collection cannot be empty.")
 
 
 def display_name_of(txn: Transaction, binding: Binding) -> str:

@@ -21,6 +21,7 @@ from tagwerk.cli.intake import (
     read_file,
 )
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation, user_called
+from tagwerk.cli.reports import report_options, write_report
 from tagwerk.errors import ConfigurationError
 
 BATCH = 200
@@ -31,11 +32,18 @@ BATCH = 200
 @click.argument("user")
 @click.argument("source", metavar="FILE_OR_FOLDER", type=click.Path(path_type=Path))
 @click.option("--collection", metavar="NAME", help="Put everything there; it is made if it does not exist.")
+@report_options
 @common_options
 @pass_invocation
 @click.pass_context
 def import_(
-    context: click.Context, invocation: Invocation, user: str, source: Path, collection: str | None
+    context: click.Context,
+    invocation: Invocation,
+    user: str,
+    source: Path,
+    collection: str | None,
+    dry_run: bool,
+    report_to: Path | None,
 ) -> None:
     """Store the events, tasks and contacts of files as those of USER.
 
@@ -51,9 +59,11 @@ def import_(
     with invocation.engine(settings) as engine:
         with engine.read() as txn:
             owner = user_called(txn, user)
-        intake = Intake(engine, owner, collection=collection, tally=tally)
+        intake = Intake(engine, owner, collection=collection, tally=tally, dry=dry_run)
         _take_in(source, intake, tally, limit=settings.dav.max_resource_size)
-    _print(tally)
+    _print(tally, dry=dry_run)
+    if report_to is not None:
+        write_report(report_to, tally)
     context.exit(1 if tally.left_out else 0)
 
 
@@ -113,7 +123,7 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _print(tally: Tally) -> None:
+def _print(tally: Tally, *, dry: bool) -> None:
     """What was left out and why on standard error, how much there was on standard output."""
     for problem in sorted(tally.left_out, key=lambda each: (each.file, each.line)):
         place = click.format_filename(problem.file)
@@ -123,10 +133,11 @@ def _print(tally: Tally) -> None:
         )
     for problem in tally.passed_over:
         click.echo(f"{click.format_filename(problem.file)} was passed over: it {problem.reason}", err=True)
+    would = "would be " if dry else ""
     for name in tally.created:
-        click.echo(f"Collection {name} was made.")
+        click.echo(f"Collection {name} {would or 'was '}made.")
     repaired = f" ({tally.repaired:,} repaired)" if tally.repaired else ""
     click.echo(
-        f"{tally.added:,} added, {tally.changed:,} changed{repaired}, {tally.unchanged:,} unchanged,"
-        f" {len(tally.left_out):,} left out."
+        f"{tally.added:,} {would}added, {tally.changed:,} {would}changed{repaired}, {tally.unchanged:,} unchanged,"
+        f" {len(tally.left_out):,} left out{', this was a dry run' if dry else ''}."
     )

@@ -11,14 +11,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 from tagwerk import contentline
-from tagwerk.cli.collection import add_collection
+from tagwerk.cli.collection import add_collection, check_collection_name
 from tagwerk.cli.invocation import now
 from tagwerk.errors import Conflict, Refused, TagwerkError
 from tagwerk.ical import resource as calendars
 from tagwerk.ical import split as calendar_streams
-from tagwerk.model import Access, Binding, CollectionId, Kind, Principal, StoredObject, Upload
+from tagwerk.model import Access, Collection, CollectionId, Kind, Modseq, Principal, StoredObject, Upload
 from tagwerk.store import Engine, Transaction
-from tagwerk.store.collections import collections_of, find_binding_of, lock_collection
+from tagwerk.store.collections import collections_of, find_binding_of, lock_collection, plan_collection
 from tagwerk.store.engine import run
 from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
 from tagwerk.vcard import resource as cards
@@ -144,19 +144,29 @@ def item_of(part: Part, file: Path, *, limit: int) -> Item | Problem:
 
 
 class Intake:
-    """Puts items into the collections of `owner`, each time in one transaction.
+    """Puts items into the collections of `owner`, each time in one transaction; with `dry` nothing is written.
 
     `collection` names the one that takes everything; it is made when it is needed.
     Without it each component goes where the owner keeps such things.
     """
 
-    def __init__(self, engine: Engine, owner: Principal, *, collection: str | None, tally: Tally) -> None:
+    def __init__(
+        self, engine: Engine, owner: Principal, *, collection: str | None, tally: Tally, dry: bool = False
+    ) -> None:
         self._engine, self._owner, self._collection, self._tally = engine, owner, collection, tally
+        self._dry = dry
         self._met: Met = {}
+        # What a dry run would have made and stored by now.
+        self._planned: Collection | None = None
+        self._coming: dict[tuple[CollectionId, str], StoredObject] = {}
 
     def store(self, items: list[Item]) -> None:
         """Store what can be stored, and tally the rest."""
-        tally, met = run(self._engine, lambda txn: self._stored(txn, items))
+        if self._dry:
+            with self._engine.read() as txn:
+                tally, met = self._stored(txn, items)
+        else:
+            tally, met = run(self._engine, lambda txn: self._stored(txn, items))
         self._tally.add(tally)
         self._met.update(met)
 
@@ -174,27 +184,39 @@ class Intake:
 
     def _put(self, txn: Transaction, item: Item, tally: Tally, met: Met) -> None:
         facts = item.upload.facts
-        collection = lock_collection(txn, self._place(txn, facts.component, tally).collection.id)
-        existing = find_uid(txn, collection.id, facts.uid)
+        collection = self._place(txn, facts.component, tally)
+        if not self._dry:
+            collection = lock_collection(txn, collection.id)
+        key = (collection.id, facts.uid)
+        existing = self._coming.get(key) or find_uid(txn, collection.id, facts.uid)
         if existing is not None and _says_the_same(txn, collection.id, existing, item.upload.content):
             tally.unchanged += 1
         elif existing is None:
             name = _free_name(txn, collection.id, facts.uid, collection.kind)
-            put_object(txn, collection.id, name, upload=item.upload, now=now())
+            self._write(txn, collection.id, name, item.upload)
             tally.added += 1
             tally.repaired += bool(item.upload.repairs)
         elif existing.component != facts.component:
             raise Conflict(f"{facts.component}: a {existing.component} has the UID {facts.uid}")
-        elif before := met.get((collection.id, facts.uid)):
+        elif before := met.get(key):
             # Taking the last of two would change both again at every run.
             raise Conflict(f"{facts.component}: the UID {facts.uid} was in {before} with another content")
         else:
-            put_object(txn, collection.id, existing.name, upload=item.upload, now=now())
+            self._write(txn, collection.id, existing.name, item.upload)
             tally.changed += 1
             tally.repaired += bool(item.upload.repairs)
-        met.setdefault((collection.id, facts.uid), item.file)
+        met.setdefault(key, item.file)
 
-    def _place(self, txn: Transaction, component: str, tally: Tally) -> Binding:
+    def _write(self, txn: Transaction, collection: CollectionId, name: str, upload: Upload) -> None:
+        if not self._dry:
+            put_object(txn, collection, name, upload=upload, now=now())
+            return
+        facts, content = upload.facts, upload.content
+        self._coming[collection, facts.uid] = StoredObject(
+            name, facts.uid, facts.component, etag_of(content), len(content), Modseq(0), 0, 0, content=content
+        )
+
+    def _place(self, txn: Transaction, component: str, tally: Tally) -> Collection:
         """Where a component goes.
 
         Raises:
@@ -203,26 +225,36 @@ class Intake:
         if self._collection is None:
             return self._usual_place(txn, component)
         binding = find_binding_of(txn, self._owner.id, self._collection)
-        if binding is None:
-            kind = Kind.ADDRESSBOOK if component == "VCARD" else Kind.CALENDAR
-            name = self._collection
-            binding = add_collection(txn, self._owner.id, name, kind=kind, components=(), display_name=name)
-            tally.created.append(name)
-        if binding.access is not Access.OWNER:
+        if binding is not None and binding.access is not Access.OWNER:
             raise Conflict(f"{component}: {self._collection} is somebody else's; import it as its owner")
-        if not _takes(binding, component):
+        collection = self._planned if binding is None else binding.collection
+        if collection is None:
+            collection = self._make(txn, self._collection, component)
+            tally.created.append(self._collection)
+        if not _takes(collection, component):
             raise Conflict(f"{component}: {self._collection} does not hold this")
-        return binding
+        return collection
 
-    def _usual_place(self, txn: Transaction, component: str) -> Binding:
+    def _make(self, txn: Transaction, name: str, component: str) -> Collection:
+        kind = Kind.ADDRESSBOOK if component == "VCARD" else Kind.CALENDAR
+        if self._dry:
+            check_collection_name(name)
+            self._planned = plan_collection(txn, self._owner.id, name=name, kind=kind, now=now())
+            return self._planned
+        return add_collection(
+            txn, self._owner.id, name, kind=kind, components=(), display_name=name
+        ).collection
+
+    def _usual_place(self, txn: Transaction, component: str) -> Collection:
         usual = USUAL_PLACE.get(component, "calendar")
-        takers = [binding for binding in collections_of(txn, self._owner.id) if _takes(binding, component)]
+        bindings = collections_of(txn, self._owner.id)
+        takers = [binding for binding in bindings if _takes(binding.collection, component)]
         takers.sort(key=lambda binding: binding.name != usual)
         if not takers:
             raise Conflict(
                 f"{component}: {self._owner.name} has no collection for this; name one with --collection"
             )
-        return takers[0]
+        return takers[0].collection
 
 
 def read_file(path: Path) -> bytes | Problem:
@@ -245,10 +277,11 @@ def _says_the_same(
     """
     if existing.etag == etag_of(content):
         return True
-    stored = find_object(txn, collection, existing.name, content=True)
-    if stored is None or stored.content is None:
-        return False
-    return _substance(stored.content) == _substance(content)
+    known = existing.content
+    if known is None:
+        stored = find_object(txn, collection, existing.name, content=True)
+        known = stored.content if stored else None
+    return known is not None and _substance(known) == _substance(content)
 
 
 def _substance(content: bytes) -> list[str]:
@@ -262,8 +295,7 @@ def _substance(content: bytes) -> list[str]:
     return sorted(contentline.serialize(each) for each in root.children if each.name != "VTIMEZONE")
 
 
-def _takes(binding: Binding, component: str) -> bool:
-    collection = binding.collection
+def _takes(collection: Collection, component: str) -> bool:
     if component == "VCARD":
         return collection.kind is Kind.ADDRESSBOOK
     return collection.kind is Kind.CALENDAR and component in collection.components

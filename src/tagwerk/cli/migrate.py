@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -16,6 +13,7 @@ from tagwerk.accounts.passwords import cost_of
 from tagwerk.cli.imports import import_
 from tagwerk.cli.invocation import Invocation, common_options, now, pass_invocation
 from tagwerk.cli.passphrase import first_line, on_terminal_or_stdin
+from tagwerk.cli.reports import report_options, write_report
 from tagwerk.cli.table import counted
 from tagwerk.errors import ConfigurationError
 from tagwerk.migration import dav as dav_source
@@ -26,26 +24,6 @@ from tagwerk.migration.source import Source
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.sabre import open_tables
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _moving_options(command: Command) -> Command:
-    for option in (
-        click.option(
-            "--report",
-            "report_to",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="Write a JSON report.",
-        ),
-        click.option(
-            "--dry-run", is_flag=True, help="Read everything, tell what would be done, and write nothing."
-        ),
-    ):
-        command = option(command)
-    return command
-
 
 only = click.option(
     "--user", "users", metavar="NAME", multiple=True, help="Only this user; may be said several times."
@@ -62,7 +40,7 @@ def migrate() -> None:
 
 
 @migrate.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--htpasswd", metavar="FILE", type=click.Path(path_type=Path), help="Take the passwords of this file."
 )
@@ -81,7 +59,7 @@ def migrate() -> None:
     help="Share what this file of rights lets others do. One beside FOLDER is found.",
 )
 @only
-@_moving_options
+@report_options
 @common_options
 @pass_invocation
 @click.pass_context
@@ -119,7 +97,7 @@ def radicale(
     "--password-stdin", is_flag=True, help="Read the password there from one line of standard input."
 )
 @click.option("--ca", metavar="FILE", default=None, help="Trust these authorities, instead of the system's.")
-@_moving_options
+@report_options
 @common_options
 @pass_invocation
 @click.pass_context
@@ -157,7 +135,7 @@ def _database_command(name: str, help: str, *, nextcloud: bool) -> click.Command
         help="What stands before the names of the tables.",
     )
     @only
-    @_moving_options
+    @report_options
     @common_options
     @pass_invocation
     @click.pass_context
@@ -216,9 +194,7 @@ def _move(invocation: Invocation, source: Source, *, dry: bool, report_to: Path 
         report = mover.move(source)
     _print(report, dry=dry)
     if report_to is not None:
-        report_to.write_text(
-            json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_report(report_to, report)
     return 1 if report.left_out else 0
 
 
@@ -269,7 +245,8 @@ def _print(report: Report, *, dry: bool) -> None:
     for user in report.users:
         click.echo(f"User {user} {would or 'was '}added.")
     for found in report.collections:
-        made = ", new" if found.made else ""
+        made = f" ({found.there} there)" if found.there else ""
+        made += ", new" if found.made else ""
         repaired = f" ({found.repaired:,} repaired)" if found.repaired else ""
         gone = f", {found.gone:,} gone there and kept here" if found.gone else ""
         click.echo(
@@ -278,6 +255,8 @@ def _print(report: Report, *, dry: bool) -> None:
         )
         for sentence in found.left_out:
             click.echo(f"left out: {found.owner}/{found.name}/{sentence}", err=True)
+    for sentence in report.lost:
+        click.echo(f"left out: {sentence}", err=True)
     for sentence in report.left:
         click.echo(f"note: {sentence}", err=True)
     for user in report.without_password:

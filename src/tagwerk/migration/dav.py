@@ -28,6 +28,7 @@ from tagwerk.migration.source import (
     SourceCollection,
     SourceObject,
     SourceUser,
+    distinct,
     text,
 )
 from tagwerk.model import Kind
@@ -36,6 +37,7 @@ MULTIGET = 50
 TIMEOUT = 60
 TRIES = 4
 MAX_ANSWER = 256 * 1024 * 1024
+GONE = (404, 410)
 
 _NS = f'xmlns:D="{DAV[1:-1]}" xmlns:C="{CALDAV[1:-1]}" xmlns:CR="{CARDDAV[1:-1]}" xmlns:I="http://apple.com/ns/ical/"'
 _TEXTS = (DISPLAY_NAME, CALENDAR_DESCRIPTION, BOOK_DESCRIPTION, COLOR, ORDER, TIMEZONE)
@@ -165,44 +167,58 @@ def read(client: Client, *, owner: str) -> Source:
     """
     left = Left()
     found: dict[str, SourceCollection] = {}
-    names: set[str] = set()
     for service, home_set in (
         ("caldav", CALDAV + "calendar-home-set"),
         ("carddav", CARDDAV + "addressbook-home-set"),
     ):
-        for home in _homes(client, service, home_set):
-            for collection in _collections(client, home, owner, names, left):
+        for home in _homes(client, service, home_set, left):
+            for collection in _collections(client, home, owner, left):
                 found.setdefault(collection.key, collection)
+    if not found and left.lost:
+        raise Unavailable(" ".join(left.lost))
     if not found:
         raise ConfigurationError("No calendars and address books were found there; is it the right URL?")
-    return Source([SourceUser(owner)], list(found.values()), left)
+    return Source([SourceUser(owner)], distinct(found.values()), left)
 
 
-def _homes(client: Client, service: str, home_set: str) -> list[str]:
+def _homes(client: Client, service: str, home_set: str, left: Left) -> list[str]:
     body = _propfind(f"<D:current-user-principal/><{_name(home_set)}/>")
+    stumbles: list[tuple[str, int]] = []
     for start in (client.start, f"/.well-known/{service}", "/"):
         status, found, _ = client.multistatus("PROPFIND", start, body)
+        if status >= 500 and status != 501:
+            stumbles.append((start, status))
         for each in found if status == 207 else ():
             homes = each.href_in(home_set)
             principal = next(iter(each.href_in(DAV + "current-user-principal")), "")
             if not homes and principal:
                 path = client.path_of(principal, start)
-                _, (*inside,), _ = client.multistatus("PROPFIND", path, _propfind(f"<{_name(home_set)}/>"))
+                status, inside, _ = client.multistatus("PROPFIND", path, _propfind(f"<{_name(home_set)}/>"))
+                if status != 207:
+                    stumbles.append((path, status))
                 homes = [href for one in inside for href in one.href_in(home_set)]
             if homes:
                 return [client.path_of(href, start) for href in homes]
+    for path, status in stumbles:
+        left.lose(f"What {service} has for {path}: {_answers(status)}.")
     return []
 
 
-def _collections(
-    client: Client, home: str, owner: str, names: set[str], left: Left
-) -> Iterator[SourceCollection]:
+def _collections(client: Client, home: str, owner: str, left: Left) -> Iterator[SourceCollection]:
     asked = "".join(f"<{_name(name)}/>" for name in _TEXTS)
     body = _propfind(
         f"<D:resourcetype/><C:supported-calendar-component-set/><D:current-user-privilege-set/><D:owner/>{asked}"
     )
-    _, found, _ = client.multistatus("PROPFIND", home, body, depth="1")
+    status, found, _ = client.multistatus("PROPFIND", home, body, depth="1")
+    if status not in (207, *GONE):
+        left.lose(f"Everything in {home}: {_answers(status)}.")
     for each in found:
+        if each.status in GONE:
+            continue
+        if DAV + "resourcetype" not in each.properties:
+            path = client.path_of(each.href, home)
+            left.lose(f"{path}: {_answers(each.status)} and does not say what it is.")
+            continue
         types = {node.tag for node in each.properties.get(DAV + "resourcetype", ())}
         kind = next((_KINDS[tag] for tag in types if tag in _KINDS), None)
         path = client.path_of(each.href, home)
@@ -214,16 +230,12 @@ def _collections(
             node.get("name", "")
             for node in each.properties.get(CALDAV + "supported-calendar-component-set", ())
         )
-        name = unquote(path.rstrip("/").rpartition("/")[2])
-        if name in names:
-            name = f"{name}-{kind.value}"
-        names.add(name)
         properties = {tag: text(each.text(tag)) for tag in _TEXTS if each.text(tag).strip()}
         if kind is Kind.ADDRESSBOOK:
             properties.pop(TIMEZONE, None)
         yield SourceCollection(
             owner,
-            name,
+            unquote(path.rstrip("/").rpartition("/")[2]),
             kind,
             tuple(filter(None, components)) if kind is Kind.CALENDAR else (),
             properties,
@@ -242,28 +254,41 @@ class _Walker:
         token = point
         while True:
             status, found, after = self._client.multistatus("REPORT", self._path, _sync(token))
-            if status != 207 and token:
+            if status != 207 and point and token == point:
                 # The token is too old there; what is here already is found unchanged.
-                token = ""
+                token = point = ""
                 continue
             if status != 207 or not after:
                 yield from self._everything()
                 return
-            gone = [each.href for each in found if each.status == 404]
-            changed = [each.href for each in found if each.status == 200 and not self._is_self(each.href)]
-            yield from (SourceObject(self._name(href), None) for href in gone)
-            yield from self._contents(changed)
+            yield from self._listed(found)
+            truncated = any(each.status == 507 for each in found)
+            if truncated and after == token:
+                # It never comes to the rest.
+                yield from self._everything()
+                return
             reached.append(after)
-            if not any(each.status == 507 for each in found) or after == token:
+            if not truncated:
                 return
             token = after
 
     def _everything(self) -> Iterator[SourceObject]:
         """Servers without sync-collection tell their names by PROPFIND."""
-        _, found, _ = self._client.multistatus(
+        status, found, _ = self._client.multistatus(
             "PROPFIND", self._path, _propfind("<D:getetag/><D:resourcetype/>"), depth="1"
         )
-        yield from self._contents([each.href for each in found if not self._is_self(each.href)])
+        if status != 207:
+            yield SourceObject("", None, _answers(status))
+        yield from self._listed(found)
+
+    def _listed(self, found: list[Found]) -> Iterator[SourceObject]:
+        """What some responses name, except the collection itself."""
+        members = [each for each in found if not self._is_self(each.href)]
+        for each in members:
+            if each.status != 200:
+                problem = "" if each.status in GONE else _answers(each.status)
+                yield SourceObject(self._name(each.href), None, problem)
+        yield from self._contents([each.href for each in members if each.status == 200])
 
     def _contents(self, hrefs: list[str]) -> Iterator[SourceObject]:
         for begin in range(0, len(hrefs), MULTIGET):
@@ -272,12 +297,14 @@ class _Walker:
             for href in batch:
                 path = self._client.path_of(href, self._path)
                 content = got.get(path)
+                problem = ""
                 if content is None:
                     status, raw = self._client.ask("GET", path)
-                    if status != 200:
-                        continue  # It went away meanwhile.
-                    content = raw
-                yield SourceObject(self._name(href), content)
+                    if status == 200:
+                        content = raw
+                    elif status not in GONE:
+                        problem = _answers(status)
+                yield SourceObject(self._name(href), content, problem)
 
     def _multiget(self, hrefs: list[str]) -> dict[str, bytes]:
         report, data = (
@@ -300,7 +327,7 @@ class _Walker:
         }
 
     def _is_self(self, href: str) -> bool:
-        return self._client.path_of(href, self._path).rstrip("/") == self._path.rstrip("/")
+        return unquote(self._client.path_of(href, self._path)).rstrip("/") == unquote(self._path).rstrip("/")
 
     def _name(self, href: str) -> str:
         return unquote(urlsplit(href).path.rstrip("/").rpartition("/")[2])
@@ -314,6 +341,10 @@ def _found(node: Element) -> Found:
         if _code(propstat.findtext(DAV + "status") or "") == 200:
             properties |= {child.tag: child for prop in propstat.iterfind(DAV + "prop") for child in prop}
     return Found((node.findtext(DAV + "href") or "").strip(), status, properties)
+
+
+def _answers(status: int) -> str:
+    return f"the server answers with {status}"
 
 
 def _code(line: str) -> int:

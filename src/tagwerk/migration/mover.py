@@ -13,14 +13,15 @@ from tagwerk.dav import paths
 from tagwerk.dav.resources import RESERVED_NAMES
 from tagwerk.errors import Conflict, InvalidPath, InvalidRequest, Refused, TagwerkError
 from tagwerk.ical import resource as calendars
+from tagwerk.migration.place import Place
 from tagwerk.migration.sharer import GroupReport, Sharer, ShareReport
 from tagwerk.migration.source import Source, SourceCollection, SourceObject, SourceUser
 from tagwerk.model import Access, Binding, Kind, Principal, Upload
 from tagwerk.store import Engine, Transaction
-from tagwerk.store.collections import create_collection, find_binding_of
+from tagwerk.store.collections import CALENDAR_COMPONENTS, create_collection, find_binding_of, is_taken
 from tagwerk.store.credentials import credentials_of, set_password
 from tagwerk.store.engine import run
-from tagwerk.store.objects import etag_of, find_object, find_uid, put_object
+from tagwerk.store.objects import etag_of, put_object
 from tagwerk.store.principals import add_principal, check_name, principal_by_name
 from tagwerk.store.properties import collection_properties, set_collection_properties
 from tagwerk.store.schema import meta, set_meta
@@ -31,10 +32,11 @@ BATCH = 100
 
 @dataclass(slots=True)
 class CollectionReport:
-    """What became of one collection."""
+    """What became of one collection; `there` is its name there, where it is another one."""
 
     owner: str
     name: str
+    there: str = ""
     made: bool = False
     added: int = 0
     changed: int = 0
@@ -51,7 +53,11 @@ class CollectionReport:
 
 @dataclass(slots=True)
 class Report:
-    """What became of everything.  `left` are sentences about what is not taken along."""
+    """What became of everything.
+
+    `left` are sentences about what is not taken along, `lost` about what is in none of the collections because
+    it could not be read.
+    """
 
     users: list[str] = field(default_factory=list)
     without_password: list[str] = field(default_factory=list)
@@ -59,12 +65,13 @@ class Report:
     groups: list[GroupReport] = field(default_factory=list)
     shares: list[ShareReport] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
         collections = sum(len(each.left_out) for each in self.collections)
         groups = sum(len(each.left_out) for each in self.groups)
-        return collections + groups + sum(bool(each.why) for each in self.shares)
+        return len(self.lost) + collections + groups + sum(bool(each.why) for each in self.shares)
 
 
 class Mover:
@@ -88,12 +95,13 @@ class Mover:
         for user in source.users:
             self._move_user(user, report)
         for collection in source.collections:
-            found = CollectionReport(collection.owner, collection.name)
+            found = CollectionReport(collection.owner, collection.name, collection.there)
             report.collections.append(found)
             self._move_collection(collection, found)
             self._progress(found)
         self._share(source, report)
         report.left += source.left.sentences
+        report.lost += source.left.lost
         return report
 
     def _share(self, source: Source, report: Report) -> None:
@@ -138,7 +146,7 @@ class Mover:
 
     def _move_collection(self, collection: SourceCollection, report: CollectionReport) -> None:
         try:
-            binding = self._place(collection, report)
+            place = self._place(collection, report)
         except TagwerkError as error:
             report.left_out.append(f"the collection: {error}")
             return
@@ -147,21 +155,19 @@ class Mover:
             with self._engine.read() as txn:
                 point = meta(txn, collection.key)
         reached: list[str] = []
-        for batch in _batches(collection.walk(point, reached)):
-            self._store(binding, collection.kind, batch, report)
+        for batch in _batches(collection.walk(point, reached), reached):
+            self._store(place, batch, report)
             self._progress(report)
-            if collection.key and reached and not self._dry:
-                # Everything up to here is in the database already.
-                self._remember(collection.key, reached[-1])
-        if collection.key and reached and not self._dry:
-            self._remember(collection.key, reached[-1])
+            self._remember(collection.key, reached, report)
+        self._remember(collection.key, reached, report)
 
-    def _remember(self, key: str, point: str) -> None:
-        """How far a collection was read, for the next time."""
-        run(self._engine, lambda txn: set_meta(txn, key, point))
+    def _remember(self, key: str, reached: list[str], report: CollectionReport) -> None:
+        """How far a collection was read, for the next time: never past something that was left out."""
+        if key and reached and not report.left_out and not self._dry:
+            # Everything up to here is in the database already.
+            run(self._engine, lambda txn: set_meta(txn, key, reached[-1]))
 
-    def _place(self, collection: SourceCollection, report: CollectionReport) -> Binding | None:
-        """Where the objects go; None in a dry run for what is not here yet."""
+    def _place(self, collection: SourceCollection, report: CollectionReport) -> Place:
         name = collection.name
         if paths.split(paths.segment(name)) != (name,) or name in RESERVED_NAMES:
             raise InvalidPath(f"{name!r} cannot be the name of a collection.")
@@ -171,15 +177,20 @@ class Mover:
                 raise Refused(f"There is no user {collection.owner!r}.")
             if owner is not None and owner.kind != "person":
                 raise Refused(f"{owner.name} is a {owner.kind} here.")
-            binding = None if owner is None else find_binding_of(txn, owner.id, name)
-        report.made = binding is None
-        if binding is not None and (
-            binding.collection.kind is not collection.kind or binding.access is not Access.OWNER
+            taken = owner is not None and is_taken(txn, owner.id, name)
+            binding = find_binding_of(txn, owner.id, name) if owner is not None else None
+        if taken and (
+            binding is None
+            or binding.collection.kind is not collection.kind
+            or binding.access is not Access.OWNER
         ):
             raise Conflict(f"{collection.owner} has another {name!r} here.")
-        if self._dry:
-            return binding
-        return run(self._engine, lambda txn: self._prepare(txn, owner, binding, collection))
+        report.made = binding is None
+        if not self._dry:
+            binding = run(self._engine, lambda txn: self._prepare(txn, owner, binding, collection))
+        if binding is None:
+            return Place(collection.kind, collection.components or CALENDAR_COMPONENTS, None)
+        return Place(collection.kind, binding.collection.components, binding.collection.id)
 
     def _prepare(
         self, txn: Transaction, owner: Principal | None, binding: Binding | None, collection: SourceCollection
@@ -201,29 +212,29 @@ class Mover:
         set_collection_properties(txn, binding.collection.id, missing)
         return binding
 
-    def _store(
-        self, binding: Binding | None, kind: Kind, batch: list[SourceObject], report: CollectionReport
-    ) -> None:
+    def _store(self, place: Place, batch: list[SourceObject], report: CollectionReport) -> None:
         uploads = []
         for each in batch:
+            if each.problem:
+                report.left_out.append(f"{each.name or 'the collection'}: {each.problem}")
+                continue
             if each.content is None:
                 report.gone += 1
                 continue
             try:
-                uploads.append((each.name, self._read(kind, each.content)))
+                uploads.append((each.name, self._read(place.kind, each.content)))
             except TagwerkError as error:
                 report.left_out.append(f"{each.name}: {error}")
-        if self._dry or binding is None:
+        if self._dry:
             with self._engine.read() as txn:
                 for name, upload in uploads:
-                    self._compare(txn, binding, name, upload, report)
+                    self._put(txn, place, name, upload, report)
             return
 
         def store(txn: Transaction) -> CollectionReport:
             counted = replace(report, left_out=list(report.left_out))
             for name, upload in uploads:
-                if self._compare(txn, binding, name, upload, counted):
-                    self._put(txn, binding, name, upload, counted)
+                self._put(txn, place, name, upload, counted)
             return counted
 
         # Only what was committed is told: a batch may be begun again.
@@ -236,48 +247,39 @@ class Mover:
             return cards.read(content)
         return calendars.read(content, now=self._now())
 
-    def _compare(
-        self, txn: Transaction, binding: Binding | None, name: str, upload: Upload, report: CollectionReport
-    ) -> bool:
-        """Tally an object, and say whether it has to be written."""
-        existing = None if binding is None else find_object(txn, binding.collection.id, name)
-        if existing is not None and existing.etag == etag_of(upload.content):
-            report.unchanged += 1
-            return False
-        if existing is None:
-            report.added += 1
-        else:
-            report.changed += 1
-        report.repaired += bool(upload.repairs)
-        return True
-
     def _put(
-        self, txn: Transaction, binding: Binding, name: str, upload: Upload, report: CollectionReport
+        self, txn: Transaction, place: Place, name: str, upload: Upload, report: CollectionReport
     ) -> None:
-        collection = binding.collection
-        if collection.kind is Kind.CALENDAR and upload.facts.component not in collection.components:
-            self._undo(report, f"{name}: the calendar does not hold {upload.facts.component}")
-            return
-        other = find_uid(txn, collection.id, upload.facts.uid)
-        if other is not None and other.name != name:
-            self._undo(report, f"{name}: {other.name} has its UID {upload.facts.uid}")
+        """Store an object, unless it is here as it is, and tally what became of it."""
+        before = place.etag(txn, name)
+        if before == etag_of(upload.content):
+            report.unchanged += 1
             return
         try:
-            if paths.split(paths.segment(name)) != (name,):
-                raise InvalidPath(f"{name!r} cannot be the name of an object.")
-            put_object(txn, collection.id, name, upload=upload, now=self._now())
+            place.check(txn, name, upload)
+            if place.id is None or self._dry:
+                place.expect(name, upload)
+            else:
+                put_object(txn, place.id, name, upload=upload, now=self._now())
         except (Refused, Conflict, InvalidPath) as error:
-            self._undo(report, f"{name}: {error}")
+            report.left_out.append(f"{name}: {error}")
+            return
+        if before:
+            report.changed += 1
+        else:
+            report.added += 1
+        report.repaired += bool(upload.repairs)
 
-    @staticmethod
-    def _undo(report: CollectionReport, sentence: str) -> None:
-        report.added -= 1
-        report.left_out.append(sentence)
 
-
-def _batches(objects: Iterator[SourceObject]) -> Iterator[list[SourceObject]]:
+def _batches(objects: Iterator[SourceObject], reached: list[str]) -> Iterator[list[SourceObject]]:
+    """Objects in batches, none of which goes past a point that `reached` was given."""
     batch: list[SourceObject] = []
+    points = 0
     for each in objects:
+        if batch and len(reached) > points:
+            yield batch
+            batch = []
+        points = len(reached)
         batch.append(each)
         if len(batch) == BATCH:
             yield batch

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from tagwerk.accounts.passwords import Cost, hash_password, is_known
 from tagwerk.errors import ConfigurationError
-from tagwerk.migration import radicalesettings, radicaleshares, rights
+from tagwerk.migration import radicalefolder, radicalesettings, radicaleshares, rights
 from tagwerk.migration.radicalesettings import RadicaleSettings
 from tagwerk.migration.rights import Rights
 from tagwerk.migration.source import (
     Left,
     Source,
     SourceCollection,
-    SourceObject,
     SourceShare,
     SourceUser,
-    all_at_once,
-    text,
+    expect_users,
 )
-from tagwerk.model import Kind
 
-PROPERTIES = ".Radicale.props"
-NAMESPACES = {
-    "D": "DAV:",
-    "C": "urn:ietf:params:xml:ns:caldav",
-    "CR": "urn:ietf:params:xml:ns:carddav",
-    "CS": "http://calendarserver.org/ns/",
-    "ICAL": "http://apple.com/ns/ical/",
-    "ME": "http://me.com/_namespace/",
-    "RADICALE": "http://radicale.org/ns/",
-}
-KINDS = {"VCALENDAR": Kind.CALENDAR, "VADDRESSBOOK": Kind.ADDRESSBOOK}
-COMPONENTS = "{urn:ietf:params:xml:ns:caldav}supported-calendar-component-set"
-_NOT_TAKEN = {COMPONENTS, "{DAV:}resourcetype", "{DAV:}getetag", "{http://calendarserver.org/ns/}getctag"}
 _LITERAL = re.compile(r"[\w@.\\-]+")
 """A pattern for one user."""
-_KEY = re.compile(r"(?:(\w+):|\{([^}]*)\})(.+)")
 
 
 def read(
@@ -57,13 +37,10 @@ def read(
     """What Radicale has in its `filesystem_folder`; `htpasswd` and `rights_file` go before its settings.
 
     Raises:
-        ConfigurationError: it is no such folder, or one of the files cannot be read.
+        ConfigurationError: it is no such folder, one of the files cannot be read, or somebody in `only` is unknown.
     """
-    root = folder / "collection-root" if (folder / "collection-root").is_dir() else folder
-    homes = sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
-    if not (folder / "collection-root").is_dir() and not any(_collections(home) for home in homes):
-        raise ConfigurationError(f"{folder} is no folder of Radicale's: it has no collection-root.")
     left = Left()
+    homes = radicalefolder.homes(folder, Left() if only else left)
     settings = radicalesettings.read(folder, config, left)
     if rights_file is not None:
         settings = replace(settings, rights="from_file", rights_file=rights_file)
@@ -72,8 +49,13 @@ def read(
     passwords = {} if htpasswd is None else _passwords(htpasswd, left, encryption=encryption, cost=cost)
     names = list(dict.fromkeys([*(home.name for home in homes), *passwords]))
     users = [SourceUser(name, password_hash=passwords.get(name)) for name in names if _is_meant(name, only)]
-    found = [each for home in homes for each in _home(home, left if _is_meant(home.name, only) else Left())]
+    found = [
+        each
+        for home in homes
+        for each in radicalefolder.collections(home, left if _is_meant(home.name, only) else Left())
+    ]
     shares = _shares(settings, found, names, left)
+    expect_users(only, names, shares)
     return Source(
         users,
         [each for each in found if _is_meant(each.owner, only)],
@@ -84,58 +66,6 @@ def read(
 
 def _is_meant(name: str, only: tuple[str, ...]) -> bool:
     return not only or name in only
-
-
-def _collections(home: Path) -> list[Path]:
-    return sorted(each for each in home.iterdir() if each.is_dir() and (each / PROPERTIES).is_file())
-
-
-def _home(home: Path, left: Left) -> Iterator[SourceCollection]:
-    for folder in _collections(home):
-        shown = f"{home.name}/{folder.name}"
-        try:
-            written = json.loads((folder / PROPERTIES).read_text(encoding="utf-8"))
-            assert isinstance(written, dict)
-        except (OSError, ValueError, AssertionError) as error:
-            left.say(f"{shown}: its properties cannot be read: {error}")
-            continue
-        kind = KINDS.get(str(written.get("tag", "")))
-        if kind is None:
-            left.say(f"{shown} is a {written.get('tag') or 'plain folder'}, which is not taken along.")
-            continue
-        properties, components = _properties(written, shown, left)
-        if kind is Kind.ADDRESSBOOK:
-            components = ()
-        yield SourceCollection(
-            home.name, folder.name, kind, components, properties, all_at_once(partial(_objects, folder))
-        )
-
-
-def _properties(
-    written: Mapping[str, object], shown: str, left: Left
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    properties: dict[str, str] = {}
-    components: tuple[str, ...] = ()
-    for key, value in written.items():
-        match = _KEY.fullmatch(key)
-        if key == "tag" or not isinstance(value, str):
-            continue
-        if match is None:
-            left.say(f"{shown}: the property {key!r} is not taken along.")
-            continue
-        namespace = NAMESPACES.get(match.group(1) or "", match.group(2))
-        name = f"{{{namespace}}}{match.group(3)}"
-        if name == COMPONENTS:
-            components = tuple(part.strip() for part in value.split(",") if part.strip())
-        elif namespace is not None and name not in _NOT_TAKEN:
-            properties[name] = text(value)
-    return properties, components
-
-
-def _objects(folder: Path) -> Iterator[SourceObject]:
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith(".Radicale"):
-            yield SourceObject(path.name, path.read_bytes())
 
 
 def _passwords(path: Path, left: Left, *, encryption: str, cost: Cost) -> dict[str, str | None]:

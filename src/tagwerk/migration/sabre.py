@@ -26,6 +26,8 @@ from tagwerk.migration.source import (
     SourceObject,
     SourceUser,
     all_at_once,
+    distinct,
+    expect_users,
     text,
 )
 from tagwerk.model import Kind
@@ -44,7 +46,7 @@ def read(tables: Tables, *, nextcloud: bool, only: tuple[str, ...] = ()) -> Sour
     """What is in the tables.
 
     Raises:
-        ConfigurationError: they are none of sabre's.
+        ConfigurationError: they are none of sabre's, or somebody in `only` is not in them.
     """
     if not tables.has("calendarobjects", "calendarid", "calendardata", "uri"):
         hint = (
@@ -57,12 +59,15 @@ def read(tables: Tables, *, nextcloud: bool, only: tuple[str, ...] = ()) -> Sour
     users = list(_nextcloud_users(tables, left) if nextcloud else _sabre_users(tables, left))
     known = frozenset(user.name for user in users)
     rows = _nextcloud_calendars(tables, left) if nextcloud else _calendars(tables)
-    places = {key: each for key, each in (*rows, *_books(tables)) if each.owner in known}
+    placed = [(key, each) for key, each in (*rows, *_books(tables)) if each.owner in known]
+    # Calendars come first and keep their names.
+    places = dict(zip([key for key, _ in placed], distinct(each for _, each in placed), strict=True))
     groups: list[SourceGroup] = []
     if nextcloud:
         groups, shares = sabreshares.of_nextcloud(tables, places, known, left)
     else:
         shares = list(sabreshares.of_sabre(tables, places, left))
+    expect_users(only, known, shares)
     if not only:
         return Source(users, places.values(), left, groups, shares)
     named = {each.name: each for each in groups}

@@ -95,7 +95,7 @@ def of_nextcloud(
         before = shares.get(key)
         if before is None or _rank(level) > _rank(before.access):
             status = Status.DECLINED if level is None else Status.ACCEPTED
-            path = f"{kind}s/{name}/{place.name}_shared_by_{place.owner}"
+            path = f"{kind}s/{name}/{place.there or place.name}_shared_by_{place.owner}"
             own = _differing(looks.get(path, {}), place) if category == "users" else {}
             shares[key] = SourceShare(
                 place.owner, place.name, grantee, level, status, own, to_group=category == "groups"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import chain, count
 
-from tagwerk.errors import CALDAV, CARDDAV, DAV
+from tagwerk.errors import CALDAV, CARDDAV, DAV, ConfigurationError
 from tagwerk.model import Access, Kind, Status
 
 DISPLAY_NAME = DAV + "displayname"
@@ -30,10 +31,14 @@ class SourceUser:
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """An object there; `content` is None for one that is gone since the last time."""
+    """An object there; `content` is None for one that is gone since the last time.
+
+    `problem` says why it cannot be read; with the name "" none of the others can be either.
+    """
 
     name: str
     content: bytes | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class SourceCollection:
     walk: Callable[[str, list[str]], Iterator[SourceObject]]
     key: str = ""
     """What it is called in the memory of points; "" where there are none."""
+    there: str = ""
+    """Its name there, where it is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +91,18 @@ class SourceShare:
 
 @dataclass(slots=True)
 class Left:
-    """What a source has and Tagwerk does not take, in sentences."""
+    """What a source has and Tagwerk does not take, in sentences; `lost` is what would be taken if it could be read."""
 
     sentences: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
         if sentence not in self.sentences:
             self.sentences.append(sentence)
+
+    def lose(self, sentence: str) -> None:
+        if sentence not in self.lost:
+            self.lost.append(sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,39 @@ class Source:
     left: Left
     groups: Iterable[SourceGroup] = ()
     shares: Iterable[SourceShare] = ()
+
+
+def expect_users(only: Iterable[str], users: Iterable[str], shares: Iterable[SourceShare]) -> None:
+    """Check that everybody in `only` is known there, if only by what is shared with them.
+
+    Raises:
+        ConfigurationError: somebody is not.
+    """
+    known = {*users, *(share.grantee for share in shares if not share.to_group)}
+    for name in only:
+        if name not in known:
+            raise ConfigurationError(f"There is no user {name!r} there.")
+
+
+def distinct(collections: Iterable[SourceCollection]) -> list[SourceCollection]:
+    """Collections in homes that are one here: of those with one name the first keeps it.
+
+    The others get their kind behind it, which is the same at every move; many servers call
+    the first calendar and the first address book alike.
+    """
+    found = list(collections)
+    names = {(each.owner, each.name) for each in found}
+    kept: set[tuple[str, str]] = set()
+    for number, each in enumerate(found):
+        name = each.name
+        if (each.owner, name) in kept:
+            stem = f"{name}-{each.kind.value}"
+            numbered = (f"{stem}-{n}" for n in count(2))
+            name = next(one for one in chain([stem], numbered) if (each.owner, one) not in names)
+            found[number] = replace(each, name=name, there=each.name)
+            names.add((each.owner, name))
+        kept.add((each.owner, name))
+    return found
 
 
 def text(value: str) -> str:

@@ -58,11 +58,40 @@ def create_collection(
     Raises:
         Conflict: the home has something of that name.
     """
+    collection = plan_collection(txn, owner, name=name, kind=kind, now=now, components=components)
+    txn.later(
+        "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified,"
+        " bytes, shared_modseq, open_modseq, open_modified) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, 1, 1, ?)",
+        (collection.id, kind.value, owner, collection.epoch, ",".join(collection.components), now, now, now),
+    )
+    return Binding(
+        bind(txn, owner, collection.id, name=name, status=Status.ACCEPTED, now=now),
+        owner,
+        name,
+        Access.OWNER,
+        collection,
+    )
+
+
+def plan_collection(
+    txn: Transaction,
+    owner: PrincipalId,
+    *,
+    name: str,
+    kind: Kind,
+    now: int,
+    components: tuple[str, ...] = (),
+) -> Collection:
+    """The collection that `create_collection` would create; nothing is written.
+
+    Raises:
+        Conflict: the home has something of that name.
+    """
     if is_taken(txn, owner, name):
         raise Conflict(f"There is a collection {name!r} already.")
     if kind is Kind.CALENDAR and not components:
         components = CALENDAR_COMPONENTS
-    collection = Collection(
+    return Collection(
         CollectionId(new_id(owner)),
         kind,
         owner,
@@ -77,18 +106,6 @@ def create_collection(
         Modseq(1),
         now,
         Modseq(0),
-    )
-    txn.later(
-        "INSERT INTO collection (id, kind, owner_id, epoch, modseq, min_modseq, components, created, modified,"
-        " bytes, shared_modseq, open_modseq, open_modified) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, 0, 1, 1, ?)",
-        (collection.id, kind.value, owner, collection.epoch, ",".join(components), now, now, now),
-    )
-    return Binding(
-        bind(txn, owner, collection.id, name=name, status=Status.ACCEPTED, now=now),
-        owner,
-        name,
-        Access.OWNER,
-        collection,
     )
 
 
