@@ -120,7 +120,7 @@ class Manager:
         environ = serverprocess.environment() | {
             "NOTIFY_SOCKET": str(self.folder / "notify"),
             "LISTEN_FDS": "1",
-            "TAGWERK_DATA": str(self.folder / "data"),
+            "XDG_DATA_HOME": str(self.folder),
         }
         if watchdog:
             environ["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
@@ -208,7 +208,7 @@ def test_the_watchdog_hears_that_the_server_lives(manager):
 
 def test_the_maintenance_of_the_unit_runs(tmp_path):
     (tmp_path / "tagwerk.ini").write_text("")
-    data = tmp_path / "data"
+    data = tmp_path / "tagwerk"
     serverprocess.tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
     command = [
         word.replace("%d", str(tmp_path)) for word in words("tagwerk-maintenance.service", "ExecStart")[1:]
@@ -216,7 +216,7 @@ def test_the_maintenance_of_the_unit_runs(tmp_path):
 
     done = subprocess.run(
         [*serverprocess.command(), *command],
-        env=serverprocess.environment() | {"TAGWERK_DATA": str(data)},
+        env=serverprocess.environment() | {"XDG_DATA_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
     )

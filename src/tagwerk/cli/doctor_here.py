@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 
 from tagwerk.cli.findings import Finding, note, ok, wrong
+from tagwerk.cli.invocation import Invocation
 from tagwerk.cli.maintenance import newest_backup
 from tagwerk.errors import ConfigurationError
 from tagwerk.http import tls
@@ -115,6 +116,20 @@ def database(engine: Engine, settings: Settings) -> Iterator[Finding]:
         yield ok("backup", f"The newest backup is {backup}.")
 
 
+def source(invocation: Invocation) -> Finding:
+    """Which file the settings come from."""
+    path = invocation.config_path()
+    if path is not None:
+        return ok("configuration", f"Every option in {path} is understood.")
+    if invocation.unreadable():
+        return wrong(
+            "configuration",
+            f"{invocation.machine} was not read: this user may not.",
+            "Run this as the user of the server, or name the file that it reads with --config.",
+        )
+    return ok("configuration", "No file was read: every option has its default.")
+
+
 def configuration(settings: Settings) -> Iterator[Finding]:
     """What the settings allow that nobody wants."""
     server, auth = settings.server, settings.auth
@@ -149,7 +164,6 @@ def configuration(settings: Settings) -> Iterator[Finding]:
         )
     if settings.tls.certificate is not None:
         yield from _certificate(settings, settings.tls.certificate)
-    yield ok("configuration", "Every option is understood.")
 
 
 def records(domain: str, nameserver: str) -> Iterator[Finding]:
