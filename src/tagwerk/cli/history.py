@@ -291,10 +291,7 @@ def _planned(
     if to is not None:
         steps = undoing.to_version(txn, binding, of, to)
     elif instant is not None:
-        undoing.history_of(txn, collection.id, of)
-        steps = [
-            step for step in undoing.objects_since(txn, collection, instant, name=name) if step.name == of
-        ]
+        steps = undoing.object_since(txn, collection, of, instant, name=name)
     else:
         steps = undoing.last_change(txn, owner, binding, of)
     return owner, [Part(collection.id, name, tuple(steps))] if steps else []
@@ -314,7 +311,7 @@ def _carry_out(engine: Engine, parts: Iterable[Part], settings: Settings) -> Non
                 some = ordered[begin : begin + STEPS]
 
                 def work(txn: Transaction, part: Part = part, some: list[Step] = some) -> None:
-                    undoing.carry_out(txn, part.collection, some, now=now())
+                    undoing.carry_out(txn, part.collection, some, now=now(), others=part.steps)
 
                 run(engine, work)
                 progress.update(len(some))
