@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -18,7 +15,7 @@ from urllib.parse import quote
 from tagwerk.accounts.leaving import Belongings, belongings
 from tagwerk.accounts.throttle import account_key
 from tagwerk.cli.collection import DISPLAY_NAME
-from tagwerk.errors import ConfigurationError
+from tagwerk.cli.private_file import private_file
 from tagwerk.ical import export as calendars
 from tagwerk.model import NO_BINDING, Binding, CollectionId, Kind, Principal, PrincipalId
 from tagwerk.sharing.shares import EVERYBODY_NAME
@@ -58,24 +55,10 @@ def export_user(
     txn: Transaction, principal: Principal, path: Path, *, now: int, logs: Iterable[Path] = ()
 ) -> int:
     """Write the archive, complete or not at all and for its owner alone; the number of files in it."""
-    path = Path(os.path.realpath(path))
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"There is no folder {path.parent} to write {path.name} into.")
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, content in files(txn, principal, now=now, logs=logs):
-                    archive.writestr(name, content)
-                written = len(archive.namelist())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return written
+    with private_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files(txn, principal, now=now, logs=logs):
+            archive.writestr(name, content)
+        return len(archive.namelist())
 
 
 def files(
