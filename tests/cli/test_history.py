@@ -126,6 +126,8 @@ def test_an_object_becomes_the_version_that_is_named(tagwerk, engine):
     assert titles(engine)["a.ics"] == "Before"
     assert "has no version 99" in tagwerk("undo", "anna/calendar/a.ics", "--to", "99").err
     assert "one object" in tagwerk("undo", "anna/calendar", "--to", "1").err
+    later = tagwerk("undo", "anna", "--since", "2099-01-01")
+    assert (later.code, later.out, "2099-01-01 is still to come" in later.err) == (1, "", True)
     assert "not both" in tagwerk("undo", "anna/calendar/a.ics", "--to", "1", "--since", "1h").err
 
 

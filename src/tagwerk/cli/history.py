@@ -227,6 +227,8 @@ def undo(
     if to is not None and since is not None:
         raise InvalidRequest("Name a version with --to, or a time with --since, not both.")
     instant = None if since is None else moment(since, now=now())
+    if instant is not None and instant > now():
+        raise InvalidRequest(f"{since} is still to come; everything since then is yet to happen.")
     with invocation.engine(settings) as engine:
         with engine.read() as txn:
             owner, parts = _planned(txn, place, to=to, instant=instant)
