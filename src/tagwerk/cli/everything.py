@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from tagwerk.accounts.leaving import Belongings, belongings
 from tagwerk.accounts.throttle import account_key
 from tagwerk.cli.collection import DISPLAY_NAME
+from tagwerk.cli.log_search import lines_about
 from tagwerk.cli.private_file import private_file
 from tagwerk.ical import export as calendars
 from tagwerk.model import NO_BINDING, Binding, CollectionId, Kind, Principal, PrincipalId
@@ -47,7 +47,8 @@ collections/       each collection as one file that every program reads, and its
 objects/           the same once more, every object as it was stored, byte for byte
 history/           earlier versions of the objects, and what was deleted, with versions.json that says what is what
 trash/             collections that were deleted, each with its history
-log.txt            the lines of the log files that were given which name {name}
+log.txt            the lines of the log files that were given which are about {name}: requests of {name} and for what is
+                   {name}'s, failed logins, and who shared what with whom
 """
 
 
@@ -93,26 +94,9 @@ def files(
             yield from _history(txn, binding.collection.id, folder)
     for removed in removed_collections(txn, principal.id):
         yield from _trashed(txn, removed)
-    lines = list(log_lines(logs, principal.name))
+    lines = list(lines_about(logs, principal.name))
     if lines:
         yield "log.txt", b"".join(lines)
-
-
-def log_lines(logs: Iterable[Path], name: str) -> Iterator[bytes]:
-    """The lines of log files that name somebody, in either format of [logging]."""
-    about = re.compile(rb"(?<![\w.@-])" + re.escape(name.encode()) + rb"(?![\w.@-])")
-    marks = (
-        f'"user": {json.dumps(name, ensure_ascii=False)}'.encode(),
-        f" user={name} ".encode(),
-        f" for {name!r}".encode(),
-    )
-    for log in logs:
-        with log.open("rb") as file:
-            yield from (
-                line
-                for line in file
-                if any(mark in line for mark in marks) or (b"tagwerk.audit" in line and about.search(line))
-            )
 
 
 def _devices(txn: Transaction, principal: Principal) -> dict[str, object]:

@@ -108,7 +108,7 @@ def erase(
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Add the lines of a log file that name the user.",
+    help="Add the lines of a log file that are about the user.",
 )
 @common_options
 @pass_invocation
