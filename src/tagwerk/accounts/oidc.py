@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from tagwerk.accounts.gate import InvalidToken, TokenVerifier
+from tagwerk.accounts.gate import InvalidToken
 from tagwerk.errors import ConfigurationError, Unavailable
 from tagwerk.settings import Auth
 
@@ -45,12 +45,14 @@ STALE_SECONDS = 24 * 3600
 PAUSE_SECONDS = 30
 """How long nobody is asked again, whatever tokens come: their key ids are chosen by whoever sends them."""
 
+_UNTOLD = (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError)
+
 _LOGGER = logging.getLogger("tagwerk.accounts")
 
 Fetch = Callable[[str], Mapping[str, Any]]
 
 
-def verifier(auth: Auth) -> TokenVerifier | None:
+def verifier(auth: Auth) -> OidcVerifier | None:
     """What reads the tokens of the provider that [auth] names, if it names one.
 
     Raises:
@@ -143,22 +145,40 @@ class OidcVerifier:
             return next(iter(self._keys.values()))
         return self._keys.get(kid)
 
+    def ask(self) -> int:
+        """How many keys the issuer tells that are understood.
+
+        Raises:
+            Unavailable: it does not tell them, with the reason.
+        """
+        try:
+            found = self._told()
+        except _UNTOLD as error:
+            raise Unavailable(f"The keys of {self._issuer} cannot be read: {error}.") from error
+        if not found:
+            raise Unavailable(f"None of the keys of {self._issuer} is understood.")
+        return len(found)
+
     def _renew(self) -> None:
         self._asked = self._clock()
         try:
-            place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
-            discovered = self._fetch(place)
-            if discovered.get("issuer") != self._issuer:
-                raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
-            keys = self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", [])
-            understood: dict[str, dict[str, jwt.PyJWK]] = {}
-            for each in keys:
-                if found := self._understood(each):
-                    understood.setdefault(str(each.get("kid", "")), {}).update(found)
-            self._keys = understood
+            self._keys = self._told()
             self._fetched = self._clock()
-        except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        except _UNTOLD as error:
             _LOGGER.warning("The keys of %s cannot be read: %s", self._issuer, error)
+
+    def _told(self) -> dict[str, dict[str, jwt.PyJWK]]:
+        """What the issuer tells, by key id; raises what `_UNTOLD` holds."""
+        place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
+        discovered = self._fetch(place)
+        if discovered.get("issuer") != self._issuer:
+            raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
+        keys = self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", [])
+        understood: dict[str, dict[str, jwt.PyJWK]] = {}
+        for each in keys:
+            if found := self._understood(each):
+                understood.setdefault(str(each.get("kid", "")), {}).update(found)
+        return understood
 
     def _understood(self, key: Any) -> dict[str, jwt.PyJWK]:
         """A key for each algorithm with which it may be used; none for what is for something else, or not understood.

@@ -69,6 +69,7 @@ def _examine(
     yield from doctor_here.configuration(settings)
     yield from doctor_here.permissions(settings)
     yield from doctor_here.secrets_of(settings, invocation.config_path())
+    yield from doctor_here.provider(settings)
     try:
         with invocation.engine(settings) as engine:
             yield from doctor_here.database(engine, settings)
