@@ -17,6 +17,7 @@ import pytest
 from installed import ROOT, program
 
 import serverprocess
+from tagwerk.cli.invocation import MACHINE_CONFIG, MACHINE_DATA
 from tagwerk.cli.service_manager import ServiceManager
 from tagwerk.errors import ConfigurationError
 
@@ -91,6 +92,13 @@ def test_user_and_folders_are_made(tmp_path, file, tool):
         assert (tmp_path / "etc/tagwerk").stat().st_mode & 0o777 == 0o750
 
     assert re.search(r"^tagwerk:.*:/var/lib/tagwerk:", (tmp_path / "etc/passwd").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_the_file_and_the_data_that_commands_find(name):
+    assert words(name, "LoadCredential") == [f"tagwerk.ini:{MACHINE_CONFIG}"]
+    assert words(name, "Environment") == [f"XDG_DATA_HOME={MACHINE_DATA.parent}"]
+    assert words(name, "StateDirectory") == [MACHINE_DATA.name] == ["tagwerk"]
 
 
 def words(name: str, key: str) -> list[str]:
