@@ -152,7 +152,7 @@ class OidcVerifier:
             Unavailable: it does not tell them, with the reason.
         """
         try:
-            found = self._told()
+            found = self._keys_there()
         except _UNTOLD as error:
             raise Unavailable(f"The keys of {self._issuer} cannot be read: {error}.") from error
         if not found:
@@ -162,20 +162,19 @@ class OidcVerifier:
     def _renew(self) -> None:
         self._asked = self._clock()
         try:
-            self._keys = self._told()
+            self._keys = self._keys_there()
             self._fetched = self._clock()
         except _UNTOLD as error:
             _LOGGER.warning("The keys of %s cannot be read: %s", self._issuer, error)
 
-    def _told(self) -> dict[str, dict[str, jwt.PyJWK]]:
+    def _keys_there(self) -> dict[str, dict[str, jwt.PyJWK]]:
         """What the issuer tells, by key id; raises what `_UNTOLD` holds."""
         place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
         discovered = self._fetch(place)
         if discovered.get("issuer") != self._issuer:
             raise ValueError(f"{place} is of the issuer {discovered.get('issuer')!r}")
-        keys = self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", [])
         understood: dict[str, dict[str, jwt.PyJWK]] = {}
-        for each in keys:
+        for each in self._fetch(str(discovered.get("jwks_uri", ""))).get("keys", []):
             if found := self._understood(each):
                 understood.setdefault(str(each.get("kid", "")), {}).update(found)
         return understood

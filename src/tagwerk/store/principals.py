@@ -54,8 +54,8 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name) or name.lower() in RESERVED:
         raise InvalidRequest(
-            f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
-            " at most 128, and do not begin with a dot."
+            f"{name!r} cannot be a user name: up to 128 characters, none a blank, a control character or one of"
+            " / \\ : ' \" * ? , < > | % #, and no dot at the beginning."
         )
 
 
