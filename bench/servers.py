@@ -110,8 +110,9 @@ class Tagwerk(Server):
             input=PASSWORD.encode(),
             check=True,
             stdout=subprocess.DEVNULL,
+            env={**os.environ, "TAGWERK_CONFIG": ""},
         )
-        self.run([*command, "serve", "--port", str(self.port), *self.options])
+        self.run([*command, "serve", "--port", str(self.port), *self.options], TAGWERK_CONFIG="")
         self.ready()
         return Address(self.url)
 

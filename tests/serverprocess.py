@@ -60,9 +60,9 @@ def command(code: str = PROGRAM) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Without anybody's settings, and without writing byte code beside the sources."""
+    """Without anybody's settings or those of the machine, and without writing byte code beside the sources."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TAGWERK_")}
-    return kept | {"PYTHONUNBUFFERED": "1", "TAGWERK_TRACEBACK": "1"}
+    return kept | {"PYTHONUNBUFFERED": "1", "TAGWERK_TRACEBACK": "1", "TAGWERK_CONFIG": ""}
 
 
 @dataclass(slots=True)

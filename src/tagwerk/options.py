@@ -156,8 +156,9 @@ OPTIONS: tuple[Option, ...] = (
         "data",
         "path",
         "",
-        "Folder of everything that is stored. Empty: $TAGWERK_DATA, else tagwerk in $XDG_DATA_HOME,"
-        " which is usually ~/.local/share/tagwerk. It is created with mode 0700.",
+        "Folder of everything that is stored. Empty: $TAGWERK_DATA, else /var/lib/tagwerk if this is"
+        " /etc/tagwerk/tagwerk.ini, else tagwerk in $XDG_DATA_HOME, which is usually ~/.local/share/tagwerk."
+        " It is created with mode 0700.",
     ),
     Option(
         "storage",

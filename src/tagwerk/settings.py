@@ -170,12 +170,18 @@ class Settings:
 
 
 def load(
-    path: Path | None, *, data: Path | None, environ: Mapping[str, str], database: str | None = None
+    path: Path | None,
+    *,
+    data: Path | None,
+    environ: Mapping[str, str],
+    database: str | None = None,
+    default: Path | None = None,
 ) -> Settings:
     """The settings that the file at `path` makes, or the defaults without one.
 
     `data` and `database` are what the command line says, and win over ``$TAGWERK_DATA``
     and ``$TAGWERK_DATABASE``, which win over the file.  Paths in the file count from its folder.
+    `default` is the folder of the data where nothing names one, instead of the user's own.
 
     Raises:
         ConfigurationError: the file cannot be read, or says something that is not understood.
@@ -190,7 +196,7 @@ def load(
     folder = (
         data or _environ_path(environ, "TAGWERK_DATA") or _file_path(values["storage"]["data"], path, environ)
     )
-    folder = Path.absolute(folder or _xdg_data_home(environ) / "tagwerk")
+    folder = Path.absolute(folder or default or _xdg_data_home(environ) / "tagwerk")
     url = database or environ.get("TAGWERK_DATABASE") or values["storage"]["database_url"]
     return Settings(
         Server(**values["server"]),

@@ -29,8 +29,9 @@ class Result:
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder that does not exist yet, and no other place that a command could find."""
-    for name in ("TAGWERK_DATA", "TAGWERK_DATABASE", "TAGWERK_CONFIG"):
+    for name in ("TAGWERK_DATA", "TAGWERK_DATABASE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TAGWERK_CONFIG", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     return tmp_path / "data"

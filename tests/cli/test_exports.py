@@ -105,7 +105,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(tagwerk, anna, tmp_path):
     result = tagwerk("export", "anna", "--collection", "tasks", tmp_path / "no" / "tasks.ics")
 
     assert result.code == 1
-    assert "No such file or directory" in result.err
+    assert f"There is no folder {tmp_path}/no to write tasks.ics into." in result.err
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,30 @@ def test_an_object_becomes_the_version_that_is_named(tagwerk, engine):
     assert titles(engine)["a.ics"] == "Before"
     assert "has no version 99" in tagwerk("undo", "anna/calendar/a.ics", "--to", "99").err
     assert "one object" in tagwerk("undo", "anna/calendar", "--to", "1").err
+    later = tagwerk("undo", "anna", "--since", "2099-01-01")
+    assert (later.code, later.out, "2099-01-01 is still to come" in later.err) == (1, "", True)
     assert "not both" in tagwerk("undo", "anna/calendar/a.ics", "--to", "1", "--since", "1h").err
+
+
+def test_what_an_undoing_removes_is_said_before(tagwerk, engine):
+    now = int(time.time())
+    upload = resource.read(stored_event("b", summary="Other"), now=now)
+    with engine.write() as txn:
+        put_object(txn, place(txn), "other.ics", upload=upload, now=now)
+    steps = "remove anna/calendar/other.ics (Other)\nrestore anna/calendar/b.ics (Deleted)\n"
+
+    for words in ((), ("--since", "2h")):
+        dry = tagwerk("undo", "anna/calendar/b.ics", "--dry-run", *words)
+        assert dry.out == steps + "Nothing was done yet: this was a dry run.\n"
+    (one,) = json.loads(tagwerk("trash", "list", "anna", "--json").out)
+    refused = tagwerk("trash", "restore", "anna", one["handle"])
+    command = refused.err.partition("`tagwerk ")[2].partition("`")[0]
+    done = tagwerk(*command.split())
+
+    assert refused.code == 1
+    assert done.out == steps + "2 things are as before.\n"
+    assert titles(engine) == {"a.ics": "After", "b.ics": "Deleted", "c.ics": "New"}
+    assert [each["title"] for each in json.loads(tagwerk("trash", "list", "anna", "--json").out)] == ["Other"]
 
 
 def test_a_calendar_is_again_what_it_was(tagwerk, engine):

@@ -18,7 +18,7 @@ from tagwerk.ical import resource
 from tagwerk.model import Access
 from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
-from tagwerk.store import open_engine
+from tagwerk.store import open_engine, sqlite
 from tagwerk.store.collections import find_binding
 from tagwerk.store.login_places import remember_login
 from tagwerk.store.objects import objects, put_object
@@ -228,6 +228,51 @@ def test_erasing_says_what_is_kept_and_why(tagwerk, engine):
     with engine.read() as txn:
         assert txn.row("SELECT COUNT(*) FROM credential") == (0,)
         assert principal_by_name(txn, "anna") is None
+
+
+def test_what_goes_includes_links_delegates_and_the_second_factor(tagwerk, engine):
+    for words in (
+        ("share", "link", "anna/calendar"),
+        ("share", "link", "anna/tasks"),
+        ("share", "link", "anna/tasks", "--busy"),
+        ("delegate", "add", "anna", "ben", "--level", "read"),
+        ("delegate", "add", "ben", "anna", "--level", "write"),
+        ("totp", "add", "anna"),
+    ):
+        assert tagwerk(*words).code == 0, words
+
+    gone = tagwerk("user", "remove", "anna", "--yes", "--give", "calendar", "ben")
+
+    assert (
+        "calendar, which ben can see, with 1 public link: goes to ben; its link goes on working" in gone.err
+    )
+    assert "tasks, with 2 public links: is removed with everything in it" in gone.err
+    assert "The second factor\nWho acts for them: ben\nFor whom they act: ben\n" in gone.err
+    listed = json.loads(tagwerk("share", "list", f"ben/{SHARED}", "--json").out)
+    assert len(listed["links"]) == 1
+
+
+def test_what_was_erased_is_in_no_file(tagwerk, engine, data):
+    with engine.write() as txn:
+        put(txn, "anna", "tasks", event("c", summary="Erase me please").replace(b"VEVENT", b"VTODO"))
+    there = b"".join(path.read_bytes() for path in data.glob("tagwerk.sqlite*"))
+
+    done = tagwerk("user", "erase", "anna", "--yes")
+
+    assert b"Erase me please" in there
+    assert "SQLite's log" not in done.out
+    assert (data / "tagwerk.sqlite-wal").stat().st_size == 0
+    assert not any(b"Erase me please" in path.read_bytes() for path in data.glob("tagwerk.sqlite*"))
+
+
+def test_a_reader_who_keeps_what_was_erased_is_told_of(tagwerk, engine, data, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    with engine.read() as txn:
+        txn.row("SELECT COUNT(*) FROM object")
+        done = tagwerk("user", "erase", "anna", "--yes")
+
+    assert done.code == 0
+    assert "* what was just removed, in SQLite's log: somebody reads it" in done.out
 
 
 def test_a_disabled_user_is_refused_and_let_in_again(tagwerk, engine):

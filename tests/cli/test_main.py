@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_samples import calendar, event
 
 from tagwerk import __version__
+from tagwerk.cli import main as commands
+from tagwerk.cli.doctor_here import source
+from tagwerk.cli.invocation import MACHINE_DATA, Invocation
+from tagwerk.errors import ConfigurationError
 from tagwerk.store import open_engine
 from tagwerk.store.schema import SCHEMA, set_meta
 
@@ -85,6 +90,78 @@ def test_a_file_says_where_the_data_is(bare, data, anna, monkeypatch, tmp_path):
     by_environment = bare("user", "list")
 
     assert (by_option.code, by_environment.code) == (0, 0)
+
+
+@pytest.fixture
+def on_machine(tmp_path, data, anna, capfd):
+    """Run `tagwerk` where the service's file is `config`, with what the environment says."""
+    config = tmp_path / "etc" / "tagwerk.ini"
+    config.parent.mkdir()
+    config.write_text(f"[storage]\ndata = {data}\n[dav]\nquota = 7 MB\n")
+
+    def run(*words, **environ):
+        invocation = Invocation(environ={"HOME": str(tmp_path), **environ}, machine=config)
+        code = commands.tagwerk.main(args=list(map(str, words)), obj=invocation, standalone_mode=False)
+        return code, *capfd.readouterr()
+
+    run.config = config
+    return run
+
+
+def test_a_command_reads_what_the_service_of_the_machine_reads(on_machine, data):
+    code, out, err = on_machine("user", "quota", "anna")
+
+    assert (code, err) == (None, "")
+    assert "7,000,000 bytes, the default" in out
+    assert f"Every option in {on_machine.config} is understood." in on_machine("doctor")[1]
+
+
+def test_another_file_and_none_win_over_that_of_the_machine(on_machine, data, tmp_path):
+    other = tmp_path / "other.ini"
+    other.write_text("[dav]\nquota = 8 MB\n")
+    quota = ("user", "quota", "anna", "--data", data)
+
+    assert "8,000,000" in on_machine(*quota, "--config", other)[1]
+    assert "8,000,000" in on_machine(*quota, TAGWERK_CONFIG=str(other))[1]
+    assert "without limit" in on_machine(*quota, TAGWERK_CONFIG="")[1]
+    assert "No file was read" in on_machine("doctor", "--data", data, TAGWERK_CONFIG="")[1]
+
+
+def test_what_is_given_by_hand_wins_over_the_file_of_the_machine(on_machine, tmp_path, data):
+    on_machine.config.write_text(f"[storage]\nurl = sqlite://{data}/tagwerk.sqlite\n")
+
+    assert on_machine("user", "list", "--data", tmp_path / "another")[0] is None
+    with pytest.raises(ConfigurationError, match="There is no database"):
+        on_machine("user", "list", "--database", f"sqlite://{tmp_path}/another")
+
+
+def test_without_a_word_about_the_data_they_are_the_services(tmp_path):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text("")
+    environ = {"HOME": "/home/anna"}
+
+    assert Invocation(environ=environ, machine=config).settings().storage.data == MACHINE_DATA
+    assert Invocation(config=config, environ=environ).settings().storage.data == Path(
+        "/home/anna/.local/share/tagwerk"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_file_of_the_machine_that_is_kept_from_this_user_is_told(tmp_path, capfd):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text("[dav]\nquota = 7 MB\n")
+    config.chmod(0o640)
+    invocation = Invocation(environ={"HOME": str(tmp_path)}, machine=config)
+
+    os.seteuid(65534)
+    try:
+        settings, finding = invocation.settings(), source(invocation)
+    finally:
+        os.seteuid(0)
+
+    assert settings.dav.quota == 0
+    assert capfd.readouterr().err.startswith(f"{config} cannot be read by this user")
+    assert (finding.level, finding.sentence) == ("wrong", f"{config} was not read: this user may not.")
 
 
 @pytest.mark.parametrize("slashes", ["sqlite://", "sqlite:///"])

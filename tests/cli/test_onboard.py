@@ -136,6 +136,40 @@ def test_pictures(tagwerk, anna, tmp_path, form, begins):
     assert path.read_bytes().startswith(begins)
 
 
+def test_a_file_that_others_could_read_is_not_written_into(tagwerk, anna, tmp_path):
+    path = tmp_path / "anna.mobileconfig"
+    path.write_text("older")
+    path.chmod(0o644)
+    with path.open() as opened:
+        tagwerk("onboard", "anna", "--url", URL, "--format", "mobileconfig", "--output", path)
+
+        assert opened.read() == "older"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_bytes().startswith(b"<?xml")
+    assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize(("url", "told"), [("http://cal.example.org/", True), (URL, False)])
+def test_a_profile_for_a_server_without_https_is_doubted(tagwerk, anna, tmp_path, url, told):
+    made = tagwerk("onboard", "anna", "--url", url, "--format", "mobileconfig", "--output", tmp_path / "x")
+
+    assert (made.code, "Apple's devices want https" in made.err) == (0, told)
+
+
+@pytest.mark.parametrize(
+    ("url", "made"),
+    [
+        ("cal.example.org", "https://cal.example.org/"),
+        ("http://localhost:5232", "http://localhost:5232/"),
+        ("https://[fe80::1]:8443/dav", "https://[fe80::1]:8443/dav/"),
+        ("https://kalender.müller.example/", "https://kalender.müller.example/"),
+        ("https://192.0.2.7/", "https://192.0.2.7/"),
+    ],
+)
+def test_urls_as_people_write_them(url, made):
+    assert account_url(url) == made
+
+
 def test_every_device_gets_an_app_password_of_its_own(tagwerk, anna):
     for _ in range(3):
         tagwerk("onboard", "anna", "--url", URL, "--format", "link")
@@ -152,8 +186,10 @@ def test_what_cannot_be_written_leaves_no_app_password(tagwerk, anna, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://x/", "https://", "https://a:b@c/", "https://c/?q", "https://c:port/"]
-)
+    "url",
+    ["", "ftp://x/", "https://", "https://a:b@c/", "https://c/?q", "https://c/#f", "https://c:port/", "https://exa mple/",
+     "https://exa\tmple/", "https://example/a b/", "https://a..b/", "https://a,b/", "https://a%20b/", "https://ex\u200bample/"],
+)  # fmt: skip
 def test_no_url(url):
     with pytest.raises(ConfigurationError):
         account_url(url)

@@ -10,6 +10,7 @@ from tagwerk.model import PrincipalId
 from tagwerk.store.credentials import credentials_of, replace_hash, set_password
 from tagwerk.store.principals import (
     add_principal,
+    check_name,
     principal_by_id,
     principal_by_name,
     principals,
@@ -38,7 +39,10 @@ def test_a_principal_is_called_by_its_name_where_nothing_else_was_said(anna):
     assert anna.display_name == "anna"
 
 
-@pytest.mark.parametrize("name", ["anna", "ANNA.b", "änna", "a" * 128, "o'b".replace("'", "_"), "安娜", "1"])
+@pytest.mark.parametrize(
+    "name",
+    ["anna", "ANNA.b", "änna", "a" * 128, "o'b".replace("'", "_"), "安娜", "1", "a;b", "a+b@example.org"],
+)
 def test_a_name_may_be(store, name):
     with store.write() as txn:
         made = add_principal(txn, name, now=NOW)
@@ -52,6 +56,19 @@ def test_a_name_may_be(store, name):
 def test_a_name_that_cannot_stand_in_a_url_is_refused(store, name):
     with pytest.raises(InvalidRequest, match="cannot be a user name"), store.write() as txn:
         add_principal(txn, name, now=NOW)
+
+
+def test_the_sentence_of_a_refused_name_says_all_that_cannot_be_in_one():
+    with pytest.raises(InvalidRequest) as refused:
+        check_name("")
+    told = str(refused.value).partition("one of ")[2].partition(", and")[0].split(" ")
+
+    for sign in map(chr, range(33, 127)):
+        if sign in told:
+            with pytest.raises(InvalidRequest):
+                check_name(f"a{sign}b")
+        else:
+            check_name(f"a{sign}b")
 
 
 def test_a_name_is_there_once(store, anna):

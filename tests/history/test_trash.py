@@ -113,11 +113,102 @@ def test_what_is_there_again_is_not_in_the_trash(world: World, dav: EngineDav, c
     dav.put(calendar + "a.ics", event("a"))
     dav.delete(calendar + "a.ics")
     (handle,) = handles(world)
-    dav.put(calendar + "b.ics", event("a", summary="New"))
+    dav.put(calendar + "a.ics", event("a", summary="New"))
 
     assert handles(world) == []
     with pytest.raises(NotFound, match="trash list anna"):
         restore(world, handle)
+
+
+def test_what_a_program_moves_by_deleting_it_is_not_in_the_trash(
+    world: World, dav: EngineDav, calendar: str, book: str
+) -> None:
+    dav.put(calendar + "a.ics", event("a", more="SEQUENCE:1"))
+    dav.delete(calendar + "a.ics")
+    # Folded, stamped and ordered as the other program does it.
+    moved = event("a").replace(b"DTSTAMP:2", b"LAST-MODIFIED:20260102T000000Z\r\nDTSTAMP:3")
+    dav.put(calendar + "b.ics", moved.replace(b"SUMMARY:", b"SUM\r\n MARY:"))
+    dav.put(book + "a.vcf", card("c"))
+    dav.delete(book + "a.vcf")
+    dav.put(book + "b.vcf", card("c").replace(b"END:VCARD", b"REV:20260102T000000Z\r\nEND:VCARD"))
+
+    assert handles(world) == []
+    dav.put(calendar + "b.ics", event("a", summary="Later"))
+    dav.move(calendar + "b.ics", calendar + "c.ics")
+    assert handles(world) == []
+
+
+def test_what_was_deleted_is_in_the_trash_while_its_uid_is_something_elses(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    dav.put(calendar + "a.ics", event("a", summary="One"))
+    dav.put(calendar + "a.ics", event("a", summary="Two"))
+    dav.delete(calendar + "a.ics")
+    dav.put(calendar + "b.ics", event("a", summary="Other"))
+    dav.put(calendar + "b.ics", event("a", summary="Another"))
+    dav.move(calendar + "b.ics", calendar + "c.ics")
+
+    (handle,) = handles(world)
+    with pytest.raises(
+        Conflict,
+        match=rf"has it again, as c\.ics; `tagwerk undo anna/work/a\.ics --to {handle[5:]}` removes c",
+    ):
+        restore(world, handle)
+
+    with world.store.write() as txn:
+        assert trash.empty(txn, named(txn, "anna"), [handle]) == 1
+    assert handles(world) == []
+    with world.store.read() as txn:
+        collection = place(txn, "anna", "work").collection.id
+        assert len(versions(txn, collection, name="c.ics", uid="a")) == 2
+        assert misfits(txn) == []
+
+
+def test_undoing_names_what_else_has_to_go_and_leaves_it_in_the_trash(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    dav.put(calendar + "u1.ics", event("u", summary="One"))
+    dav.delete(calendar + "u1.ics")
+    dav.put(calendar + "u2.ics", event("u", summary="Two"))
+    (first,) = handles(world)
+
+    with world.store.read() as txn:
+        owner, binding = named(txn, "anna"), place(txn, "anna", "work")
+        steps = undo.last_change(txn, owner, binding, "u1.ics")
+        again = undo.to_version(txn, binding, "u1.ics", int(first.rpartition(":")[2]))
+    last_of(world, "u1.ics")
+
+    assert [(step.action, step.name, step.title) for step in undo.in_order(steps)] == [
+        ("remove", "u2.ics", "Two"),
+        ("restore", "u1.ics", "One"),
+    ]
+    assert [step.name for step in again] == [step.name for step in steps]
+    assert dav.get(calendar + "u2.ics").status == 404
+    with world.store.read() as txn:
+        assert [(each.name, each.title) for each in trash.contents(txn, owner)] == [("u2.ics", "Two")]
+        assert misfits(txn) == []
+    last_of(world, "u2.ics")
+    assert b"Two" in dav.get(calendar + "u2.ics").body
+    assert dav.get(calendar + "u1.ics").status == 404
+
+
+def test_what_was_stored_after_the_plan_is_not_removed_by_it(
+    world: World, dav: EngineDav, calendar: str
+) -> None:
+    dav.put(calendar + "u1.ics", event("u"))
+    dav.delete(calendar + "u1.ics")
+    with world.store.read() as txn:
+        binding = place(txn, "anna", "work")
+        steps = undo.last_change(txn, named(txn, "anna"), binding, "u1.ics")
+    dav.put(calendar + "u2.ics", event("u", summary="Two"))
+
+    with (
+        pytest.raises(Conflict, match=r"u2\.ics was stored in the meantime"),
+        world.store.write() as txn,
+    ):
+        undo.carry_out(txn, binding.collection.id, steps, now=world.clock.now)
+
+    assert b"Two" in dav.get(calendar + "u2.ics").body
 
 
 def test_each_object_is_in_the_trash_once_and_last_as_it_was(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from davsamples import event
 from enginedav import EngineDav, World, new_world
+from tagwerk.errors import Conflict
 from tagwerk.history import trash
 from tagwerk.history.undo import carry_out, objects_since
 from tagwerk.model import Binding, Principal
@@ -142,6 +143,10 @@ class History:
         assert one.version is not None
         place = one.handle.rpartition(":")[0]
         before = self.live(place)
+        if one.again_as:
+            with pytest.raises(Conflict), self.world.store.write() as txn:
+                trash.restore(txn, owner, [one.handle], by=By("test", self.world.clock.now))
+            return
         with self.world.store.write() as txn:
             (path,) = trash.restore(txn, owner, [one.handle], by=By("test", self.world.clock.now))
         name = path.split("/", 2)[2]
@@ -164,13 +169,14 @@ class History:
                 for place in PLACES
                 for each in objects(txn, self.binding(place).collection.id)
             }
-            trashed = [
-                (each.handle.rpartition(":")[0], each.version.uid)
-                for each in trash.contents(txn, self.owner())
-                if each.version
-            ]
-        assert len(trashed) == len(set(trashed))
-        assert not live & set(trashed)
+            listed = trash.contents(txn, self.owner())
+        trashed = {
+            (each.handle.rpartition(":")[0], each.version.uid): each.again_as
+            for each in listed
+            if each.version
+        }
+        assert len(trashed) == len(listed)
+        assert {each for each, again_as in trashed.items() if again_as} == live & trashed.keys()
 
 
 def run(history: History, steps: list[tuple[object, ...]]) -> None:

@@ -268,6 +268,65 @@ def test_permissions_backups_and_the_clock(tmp_path):
     assert done.stdout.endswith("2 things to change.\n")
 
 
+def test_a_database_outside_of_the_data_folder(tmp_path):
+    data, place = tmp_path / "data", tmp_path / "elsewhere"
+    place.mkdir()
+    config = tmp_path / "tagwerk.ini"
+    config.write_text(f"[storage]\nurl = sqlite://{place}/my[1].sqlite\n")
+    words = ("--config", config, "--data", data)
+    tagwerk("user", "add", "anna", "--password-stdin", *words, stdin="secret\n")
+    os.chmod(place / "my[1].sqlite", 0o644)
+
+    done = tagwerk("doctor", *words, check=False)
+
+    assert f"Others on this machine can look into {place}/my[1].sqlite." in done.stdout
+    assert f"{place}/my[1].sqlite-queue is its owner's alone." in done.stdout
+    assert f"MiB are free at {place}." in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has files that are not its own")
+def test_files_of_root_in_the_folder_of_the_server(tmp_path):
+    data = tmp_path / "data"
+    tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
+    queue = data / "tagwerk.sqlite-queue"
+    for path in (data, data / "tagwerk.sqlite"):
+        os.chown(path, 65534, 65534)
+
+    done = tagwerk("doctor", "--data", data, check=False)
+    again = tagwerk("doctor", "--data", data, check=False)
+
+    assert f"{queue} belongs to somebody else than {data}." in done.stdout
+    assert f"-> chown --reference={data} {queue}" in done.stdout
+    # Whoever opens the database as root leaves nothing behind that shuts its server out.
+    assert f"{queue} is its owner's alone." in again.stdout
+    assert {path.stat().st_uid for path in data.glob("tagwerk.sqlite*")} == {65534}
+
+
+def test_a_backup_folder_that_is_none(tmp_path):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text("[maintenance]\nbackup_folder = tagwerk.ini\n")
+    words = ("--config", config, "--data", tmp_path / "data")
+    tagwerk("user", "add", "anna", "--password-stdin", *words, stdin="secret\n")
+
+    done = tagwerk("doctor", *words, check=False)
+
+    assert f"wrong  backup: [maintenance] backup_folder {config} is no folder." in done.stdout
+
+
+def test_a_provider_that_is_not_reached(tmp_path):
+    config = tmp_path / "tagwerk.ini"
+    issuer = f"http://127.0.0.1:{free_port()}"
+
+    said = []
+    for more in ("", "oidc_audience = tagwerk\n"):
+        config.write_text(f"[auth]\noidc_issuer = {issuer}\n{more}")
+        said.append(tagwerk("doctor", "--config", config, "--data", tmp_path / "data", check=False).stdout)
+
+    assert "wrong  oidc: [auth] oidc_audience is empty" in said[0]
+    assert f"wrong  oidc: The keys of {issuer} cannot be read: " in said[1]
+    assert "Connection refused" in said[1]
+
+
 def test_secrets_that_everybody_can_read(tmp_path):
     config = tmp_path / "tagwerk.ini"
     config.write_text("[auth]\ntype = ldap\nldap_secret = hush\n[onboarding]\nkey = sign.key\n")

@@ -17,6 +17,7 @@ import pytest
 from installed import ROOT, program
 
 import serverprocess
+from tagwerk.cli.invocation import MACHINE_CONFIG, MACHINE_DATA
 from tagwerk.cli.service_manager import ServiceManager
 from tagwerk.errors import ConfigurationError
 
@@ -93,6 +94,13 @@ def test_user_and_folders_are_made(tmp_path, file, tool):
     assert re.search(r"^tagwerk:.*:/var/lib/tagwerk:", (tmp_path / "etc/passwd").read_text(), re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_the_file_and_the_data_that_commands_find(name):
+    assert words(name, "LoadCredential") == [f"tagwerk.ini:{MACHINE_CONFIG}"]
+    assert words(name, "Environment") == [f"XDG_DATA_HOME={MACHINE_DATA.parent}"]
+    assert words(name, "StateDirectory") == [MACHINE_DATA.name] == ["tagwerk"]
+
+
 def words(name: str, key: str) -> list[str]:
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str
@@ -120,7 +128,7 @@ class Manager:
         environ = serverprocess.environment() | {
             "NOTIFY_SOCKET": str(self.folder / "notify"),
             "LISTEN_FDS": "1",
-            "TAGWERK_DATA": str(self.folder / "data"),
+            "XDG_DATA_HOME": str(self.folder),
         }
         if watchdog:
             environ["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
@@ -208,7 +216,7 @@ def test_the_watchdog_hears_that_the_server_lives(manager):
 
 def test_the_maintenance_of_the_unit_runs(tmp_path):
     (tmp_path / "tagwerk.ini").write_text("")
-    data = tmp_path / "data"
+    data = tmp_path / "tagwerk"
     serverprocess.tagwerk("user", "add", "anna", "--password-stdin", "--data", data, stdin="secret\n")
     command = [
         word.replace("%d", str(tmp_path)) for word in words("tagwerk-maintenance.service", "ExecStart")[1:]
@@ -216,7 +224,7 @@ def test_the_maintenance_of_the_unit_runs(tmp_path):
 
     done = subprocess.run(
         [*serverprocess.command(), *command],
-        env=serverprocess.environment() | {"TAGWERK_DATA": str(data)},
+        env=serverprocess.environment() | {"XDG_DATA_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
     )

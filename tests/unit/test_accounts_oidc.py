@@ -356,3 +356,15 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, lines):
 
     with pytest.raises(ConfigurationError):
         verifier(load(path, data=tmp_path, environ={}).auth)
+
+
+def test_whoever_asks_is_told_how_many_keys_there_are_or_why_not(issuer):
+    checked = OidcVerifier(issuer.url, AUDIENCE, "sub")
+
+    assert checked.ask() == len(issuer.keys)
+    issuer.keys.clear()
+    with pytest.raises(Unavailable, match="None of the keys"):
+        checked.ask()
+    issuer.down = True
+    with pytest.raises(Unavailable, match="cannot be read"):
+        checked.ask()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tagwerk.accounts.throttle import account_key
 from tagwerk.errors import Conflict, NotFound
@@ -15,8 +15,16 @@ from tagwerk.store.credentials import app_passwords_of
 from tagwerk.store.engine import Transaction
 from tagwerk.store.erasure import forget_account, forget_jobs, objects_that_name
 from tagwerk.store.history import kept_bytes, removed_collections
+from tagwerk.store.links import links_of
 from tagwerk.store.ownership import give_collection, sharees_of
-from tagwerk.store.principals import groups_of, remove_principal, used_bytes
+from tagwerk.store.principals import (
+    delegates_of,
+    delegators_of,
+    groups_of,
+    remove_principal,
+    used_bytes,
+)
+from tagwerk.store.second_factors import totp_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,12 @@ class Belongings:
     """The names of their collections in the trash."""
     kept: int = 0
     """The bytes of these, of deleted objects, and of earlier versions."""
+    links: Mapping[str, int] = field(default_factory=dict)
+    """How many public links show a collection, by its name."""
+    delegates: tuple[str, ...] = ()
+    acts_for: tuple[str, ...] = ()
+    """For whom they act, themselves or through a group."""
+    second_factor: bool = False
 
     @property
     def shared(self) -> tuple[tuple[Binding, tuple[str, ...]], ...]:
@@ -43,6 +57,7 @@ def belongings(txn: Transaction, principal: Principal) -> Belongings:
     """Everything that `remove` would take away."""
     bindings = bindings_of(txn, principal.id)
     own = [binding for binding in bindings if binding.collection.owner == principal.id]
+    links = {binding.name: len(links_of(txn, binding.collection.id)) for binding in own}
     return Belongings(
         tuple((binding, tuple(sharees_of(txn, binding.collection.id))) for binding in own),
         tuple(binding for binding in bindings if binding.collection.owner != principal.id),
@@ -51,6 +66,10 @@ def belongings(txn: Transaction, principal: Principal) -> Belongings:
         used_bytes(txn, principal.id),
         tuple(removed.name for removed in removed_collections(txn, principal.id)),
         kept_bytes(txn, principal.id),
+        {name: number for name, number in links.items() if number},
+        tuple(delegate.name for delegate, _ in delegates_of(txn, principal.id)),
+        tuple(owner.name for owner, _ in delegators_of(txn, principal.id)),
+        totp_of(txn, principal.id) is not None,
     )
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from tagwerk.accounts.gate import InvalidToken, TokenVerifier
+from tagwerk.accounts.gate import InvalidToken
 from tagwerk.errors import ConfigurationError, Unavailable
 from tagwerk.settings import Auth
 
@@ -46,12 +46,14 @@ STALE_SECONDS = 24 * 3600
 PAUSE_SECONDS = 30
 """How long nobody is asked again, whatever tokens come: their key ids are chosen by whoever sends them."""
 
+_UNTOLD = (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError)
+
 _LOGGER = logging.getLogger("tagwerk.accounts")
 
 Fetch = Callable[[str], Mapping[str, Any]]
 
 
-def verifier(auth: Auth) -> TokenVerifier | None:
+def verifier(auth: Auth) -> OidcVerifier | None:
     """What reads the tokens of the provider that [auth] names, if it names one.
 
     Raises:
@@ -158,11 +160,25 @@ class OidcVerifier:
             return next(iter(self._keys.values()))
         return self._keys.get(kid)
 
+    def ask(self) -> int:
+        """How many keys the issuer tells that are understood.
+
+        Raises:
+            Unavailable: it does not tell them, with the reason.
+        """
+        try:
+            found = self._keys_there()
+        except _UNTOLD as error:
+            raise Unavailable(f"The keys of {self._issuer} cannot be read: {error}.") from error
+        if not found:
+            raise Unavailable(f"None of the keys of {self._issuer} is understood.")
+        return len(found)
+
     def _renew(self) -> None:
         found: dict[str, dict[str, jwt.PyJWK]] | None = None
         try:
             found = self._keys_there()
-        except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        except _UNTOLD as error:
             _LOGGER.warning("The keys of %s cannot be read: %s", self._issuer, error)
         finally:
             with self._lock:
@@ -171,6 +187,7 @@ class OidcVerifier:
                     self._keys, self._fetched = found, self._clock()
 
     def _keys_there(self) -> dict[str, dict[str, jwt.PyJWK]]:
+        """What the issuer tells, by key id; raises what `_UNTOLD` holds."""
         place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
         discovered = self._fetch(place)
         if discovered.get("issuer") != self._issuer:

@@ -6,6 +6,7 @@ Pure: everything that is in them is given.
 from __future__ import annotations
 
 import plistlib
+import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,9 @@ class Account:
         return f"{urlsplit(self.url).path}{quote(self.user, safe='@')}/"
 
 
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*(%\w+)?")
+
+
 def account_url(url: str) -> str:
     """A URL as people write it, as clients need it.
 
@@ -56,12 +60,19 @@ def account_url(url: str) -> str:
     whole = url if "://" in url else f"https://{url}"
     try:
         parts = urlsplit(whole)
-        port = parts.port
+        hostname, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise ConfigurationError(f"{url!r} is no URL such as https://calendar.example.com/.") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+    if (
+        parts.scheme not in ("http", "https")
+        or not _HOST.fullmatch(hostname)
+        or any(char.isspace() or not char.isprintable() for char in url)
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
         raise ConfigurationError(f"{url!r} is no URL such as https://calendar.example.com/.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{hostname}]" if ":" in hostname else hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}/"
 
 

@@ -65,9 +65,11 @@ def _examine(
     except ConfigurationError as error:
         yield wrong("configuration", str(error), "docs/options.md has every option.")
         return
+    yield doctor_here.source(invocation)
     yield from doctor_here.configuration(settings)
     yield from doctor_here.permissions(settings)
     yield from doctor_here.secrets_of(settings, invocation.config_path())
+    yield from doctor_here.provider(settings)
     try:
         with invocation.engine(settings) as engine:
             yield from doctor_here.database(engine, settings)

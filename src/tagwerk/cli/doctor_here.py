@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import ipaddress
 import os
 import shutil
@@ -13,12 +14,16 @@ from pathlib import Path
 
 from cryptography import x509
 
+from tagwerk.accounts import oidc
 from tagwerk.cli.findings import Finding, note, ok, wrong
+from tagwerk.cli.invocation import Invocation
 from tagwerk.cli.maintenance import newest_backup
-from tagwerk.errors import ConfigurationError
+from tagwerk.cli.table import counted
+from tagwerk.errors import ConfigurationError, Unavailable
 from tagwerk.http import tls
 from tagwerk.settings import Settings
 from tagwerk.store import Engine
+from tagwerk.store.address import is_postgresql, shown, sqlite_path
 from tagwerk.store.check import newest_change
 
 DAY = 24 * 60 * 60
@@ -29,36 +34,50 @@ BUILT = 1_767_225_600
 
 def permissions(settings: Settings) -> Iterator[Finding]:
     """Who can read the data, and whether there is room."""
-    folder = settings.storage.data
+    folder, files = settings.storage.data, _database_files(settings)
     if not folder.is_dir():
         yield note("permissions", f"There is no data folder {folder}.", "`tagwerk serve` makes it.")
+    places = [folder, *files] if folder.is_dir() else files
+    if not places:
         return
-    for path in (folder, *sorted(folder.glob("tagwerk.sqlite*"))):
+    # Whose data they are: what belongs to root is not the service's, also where root looks.
+    whose = places[0]
+    owner = whose.stat().st_uid
+    for path in places:
         found = path.stat()
         if stat.S_IMODE(found.st_mode) & 0o077:
             right = "700" if path.is_dir() else "600"
             yield wrong(
                 "permissions", f"Others on this machine can look into {path}.", f"chmod {right} {path}"
             )
-        elif found.st_uid not in (os.geteuid(), folder.stat().st_uid):
+        elif found.st_uid != owner:
             yield wrong(
                 "permissions",
-                f"{path} belongs to somebody else than its folder.",
-                f"chown --reference={folder} {path}",
+                f"{path} belongs to somebody else than {whose}.",
+                f"chown --reference={whose} {path}",
             )
         else:
             yield ok("permissions", f"{path} is its owner's alone.")
-    if os.geteuid() not in (0, folder.stat().st_uid):
-        yield wrong(
-            "permissions", f"{folder} belongs to another user.", "Run this as the user of the server."
-        )
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE:
-        yield wrong(
-            "disk", f"{free:,} bytes are free at {folder}.", "Make room before writes are refused with 507."
-        )
-    else:
-        yield ok("disk", f"{free // 1024**2:,} MiB are free.")
+    if os.geteuid() not in (0, owner):
+        yield wrong("permissions", f"{whose} belongs to another user.", "Run this as the user of the server.")
+    for place in dict.fromkeys(path if path.is_dir() else path.parent for path in places):
+        free = shutil.disk_usage(place).free
+        if free < LEAST_FREE:
+            yield wrong(
+                "disk",
+                f"{free:,} bytes are free at {place}.",
+                "Make room before writes are refused with 507.",
+            )
+        else:
+            yield ok("disk", f"{free // 1024**2:,} MiB are free at {place}.")
+
+
+def _database_files(settings: Settings) -> list[Path]:
+    """SQLite's file and those beside it, where the database is one."""
+    if is_postgresql(settings.storage.database_url):
+        return []
+    path = sqlite_path(settings.storage.database_url)
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}*")) if path.is_file() else []
 
 
 def secrets_of(settings: Settings, config: Path | None) -> Iterator[Finding]:
@@ -87,7 +106,7 @@ def database(engine: Engine, settings: Settings) -> Iterator[Finding]:
             "Stop the server and put the newest backup back that `tagwerk check` finds good.",
         )
     if not problems:
-        yield ok("database", f"{settings.storage.database_url} is sound.")
+        yield ok("database", f"{shown(settings.storage.database_url)} is sound.")
     with engine.read() as txn:
         newest = newest_change(txn)
     now = time.time()
@@ -99,11 +118,20 @@ def database(engine: Engine, settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("clock", f"The clock says {_instant(now)}.")
-    backup = newest_backup(settings.maintenance.backup_folder) if _can_look(settings) else None
+    folder = settings.maintenance.backup_folder
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
+        why = "cannot be written by this user" if folder.is_dir() else "is no folder"
+        yield wrong(
+            "backup",
+            f"[maintenance] backup_folder {folder} {why}.",
+            "Name a folder that the server can write.",
+        )
+        return
+    backup = newest_backup(folder)
     if backup is None:
         yield note(
             "backup",
-            f"There is no backup in {settings.maintenance.backup_folder}.",
+            f"There is no backup in {folder}.",
             "Enable tagwerk-maintenance.timer, or run `tagwerk maintenance` every day.",
         )
     elif backup.stat().st_mtime < now - 2 * DAY:
@@ -113,6 +141,20 @@ def database(engine: Engine, settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("backup", f"The newest backup is {backup}.")
+
+
+def source(invocation: Invocation) -> Finding:
+    """Which file the settings come from."""
+    path = invocation.config_path()
+    if path is not None:
+        return ok("configuration", f"Every option in {path} is understood.")
+    if invocation.unreadable():
+        return wrong(
+            "configuration",
+            f"{invocation.machine} was not read: this user may not.",
+            "Run this as the user of the server, or name the file that it reads with --config.",
+        )
+    return ok("configuration", "No file was read: every option has its default.")
 
 
 def configuration(settings: Settings) -> Iterator[Finding]:
@@ -149,7 +191,19 @@ def configuration(settings: Settings) -> Iterator[Finding]:
         )
     if settings.tls.certificate is not None:
         yield from _certificate(settings, settings.tls.certificate)
-    yield ok("configuration", "Every option is understood.")
+
+
+def provider(settings: Settings) -> Iterator[Finding]:
+    """Whether the OpenID Connect provider tells its keys."""
+    try:
+        verifier = oidc.verifier(settings.auth)
+        if verifier is not None:
+            keys = verifier.ask()
+            yield ok("oidc", f"{settings.auth.oidc_issuer} tells {counted(keys, 'key')}.")
+    except ConfigurationError as error:
+        yield wrong("oidc", str(error), "docs/options.md has every option.")
+    except Unavailable as error:
+        yield wrong("oidc", str(error), "See [auth] oidc_issuer, and whether this machine reaches it.")
 
 
 def records(domain: str, nameserver: str) -> Iterator[Finding]:
@@ -180,13 +234,13 @@ def records(domain: str, nameserver: str) -> Iterator[Finding]:
         except (dns.exception.DNSException, OSError, ValueError) as error:
             yield wrong("dns", f"{name} cannot be looked up: {error}", "See whether the name server answers.")
             return
-        shown = ", ".join(f"{target}:{port}" for _, port, target in sorted(found))
+        places = ", ".join(f"{target}:{port}" for _, port, target in sorted(found))
         if any(not target for _, _, target in found):
             yield wrong(
                 "dns", f"{name} says that there is no such service.", 'Only the records without "s" are ".".'
             )
         else:
-            yield ok("dns", f"{name} leads to {shown}.")
+            yield ok("dns", f"{name} leads to {places}.")
 
 
 def _certificate(settings: Settings, path: Path) -> Iterator[Finding]:
@@ -211,10 +265,6 @@ def expiry(certificate: x509.Certificate, area: str) -> Finding:
             area, f"The certificate lasts {int(left / DAY)} more days.", "See whether its renewal works."
         )
     return ok(area, f"The certificate lasts until {certificate.not_valid_after_utc:%Y-%m-%d}.")
-
-
-def _can_look(settings: Settings) -> bool:
-    return os.access(settings.maintenance.backup_folder, os.R_OK | os.X_OK)
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -18,7 +14,8 @@ from urllib.parse import quote
 from tagwerk.accounts.leaving import Belongings, belongings
 from tagwerk.accounts.throttle import account_key
 from tagwerk.cli.collection import DISPLAY_NAME
-from tagwerk.errors import ConfigurationError
+from tagwerk.cli.log_search import lines_about
+from tagwerk.cli.private_file import private_file
 from tagwerk.ical import export as calendars
 from tagwerk.model import NO_BINDING, Binding, CollectionId, Kind, Principal, PrincipalId
 from tagwerk.sharing.shares import EVERYBODY_NAME
@@ -50,7 +47,8 @@ collections/       each collection as one file that every program reads, and its
 objects/           the same once more, every object as it was stored, byte for byte
 history/           earlier versions of the objects, and what was deleted, with versions.json that says what is what
 trash/             collections that were deleted, each with its history
-log.txt            the lines of the log files that were given which name {name}
+log.txt            the lines of the log files that were given which are about {name}: requests of {name} and for what is
+                   {name}'s, failed logins, and who shared what with whom
 """
 
 
@@ -58,24 +56,10 @@ def export_user(
     txn: Transaction, principal: Principal, path: Path, *, now: int, logs: Iterable[Path] = ()
 ) -> int:
     """Write the archive, complete or not at all and for its owner alone; the number of files in it."""
-    path = Path(os.path.realpath(path))
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"There is no folder {path.parent} to write {path.name} into.")
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, content in files(txn, principal, now=now, logs=logs):
-                    archive.writestr(name, content)
-                written = len(archive.namelist())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return written
+    with private_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files(txn, principal, now=now, logs=logs):
+            archive.writestr(name, content)
+        return len(archive.namelist())
 
 
 def files(
@@ -110,26 +94,9 @@ def files(
             yield from _history(txn, binding.collection.id, folder)
     for removed in removed_collections(txn, principal.id):
         yield from _trashed(txn, removed)
-    lines = list(log_lines(logs, principal.name))
+    lines = list(lines_about(logs, principal.name))
     if lines:
         yield "log.txt", b"".join(lines)
-
-
-def log_lines(logs: Iterable[Path], name: str) -> Iterator[bytes]:
-    """The lines of log files that name somebody, in either format of [logging]."""
-    about = re.compile(rb"(?<![\w.@-])" + re.escape(name.encode()) + rb"(?![\w.@-])")
-    marks = (
-        f'"user": {json.dumps(name, ensure_ascii=False)}'.encode(),
-        f" user={name} ".encode(),
-        f" for {name!r}".encode(),
-    )
-    for log in logs:
-        with log.open("rb") as file:
-            yield from (
-                line
-                for line in file
-                if any(mark in line for mark in marks) or (b"tagwerk.audit" in line and about.search(line))
-            )
 
 
 def _devices(txn: Transaction, principal: Principal) -> dict[str, object]:

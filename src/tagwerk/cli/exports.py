@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from html import unescape
 from pathlib import Path
@@ -14,6 +11,7 @@ import click
 
 from tagwerk.cli.collection import DISPLAY_NAME, collection_called
 from tagwerk.cli.invocation import Invocation, common_options, pass_invocation, user_called
+from tagwerk.cli.private_file import private_file
 from tagwerk.cli.table import counted
 from tagwerk.errors import CALDAV, ConfigurationError
 from tagwerk.ical import export as calendars
@@ -109,7 +107,8 @@ def _export(txn: Transaction, binding: Binding, path: Path) -> tuple[int, int]:
         left_out += 1
         click.echo(f"left out: an object of {binding.name} that begins {content[:60]!r}: {reason}", err=True)
 
-    _write(path, _merged(txn, binding, contents(), skipped))
+    with private_file(path) as file:
+        file.writelines(_merged(txn, binding, contents(), skipped))
     return read - left_out, left_out
 
 
@@ -126,23 +125,3 @@ def _merged(
         color=unescape(properties.get(COLOR, "")).strip(),
         skipped=skipped,
     )
-
-
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    """Replace `path` by what the chunks make, all at once; only its owner can read it."""
-    if path.exists() and not path.is_file():
-        with path.open("wb") as device:
-            device.writelines(chunks)
-        return
-    path = Path(os.path.realpath(path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -227,6 +227,8 @@ def undo(
     if to is not None and since is not None:
         raise InvalidRequest("Name a version with --to, or a time with --since, not both.")
     instant = None if since is None else moment(since, now=now())
+    if instant is not None and instant > now():
+        raise InvalidRequest(f"{since} is still to come; everything since then is yet to happen.")
     with invocation.engine(settings) as engine:
         with engine.read() as txn:
             owner, parts = _planned(txn, place, to=to, instant=instant)
@@ -291,10 +293,7 @@ def _planned(
     if to is not None:
         steps = undoing.to_version(txn, binding, of, to)
     elif instant is not None:
-        undoing.history_of(txn, collection.id, of)
-        steps = [
-            step for step in undoing.objects_since(txn, collection, instant, name=name) if step.name == of
-        ]
+        steps = undoing.object_since(txn, collection, of, instant, name=name)
     else:
         steps = undoing.last_change(txn, owner, binding, of)
     return owner, [Part(collection.id, name, tuple(steps))] if steps else []
@@ -314,7 +313,7 @@ def _carry_out(engine: Engine, parts: Iterable[Part], settings: Settings) -> Non
                 some = ordered[begin : begin + STEPS]
 
                 def work(txn: Transaction, part: Part = part, some: list[Step] = some) -> None:
-                    undoing.carry_out(txn, part.collection, some, now=now())
+                    undoing.carry_out(txn, part.collection, some, now=now(), others=part.steps)
 
                 run(engine, work)
                 progress.update(len(some))

@@ -25,24 +25,60 @@ from tagwerk.store.principals import principal_by_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+MACHINE_CONFIG = Path("/etc/tagwerk/tagwerk.ini")
+"""What the service of this machine reads, and every command that is told nothing else."""
+MACHINE_DATA = Path("/var/lib/tagwerk")
+"""Where the data lie with that file, unless something says otherwise."""
+
 
 @dataclass(slots=True)
 class Invocation:
-    """Where the command line says that the settings and the data are; None where it does not."""
+    """Where the command line says that the settings and the data are; None where it does not.
+
+    `machine` is the file that counts where neither it nor the environment names one.
+    """
 
     config: Path | None = None
     data: Path | None = None
     database: str | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    machine: Path = MACHINE_CONFIG
 
     def settings(self) -> Settings:
-        """Raises ConfigurationError."""
-        return load(self.config_path(), data=self.data, environ=self.environ, database=self.database)
+        """Says on standard error where the file of the machine is there and cannot be read.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or says something that is not understood.
+        """
+        path = self.config_path()
+        if path is None and self.unreadable():
+            click.echo(
+                f"{self.machine} cannot be read by this user, so nothing in it counts;"
+                " run this as the user of the server, or name another file with --config.",
+                err=True,
+            )
+        return load(
+            path,
+            data=self.data,
+            environ=self.environ,
+            database=self.database,
+            default=MACHINE_DATA if path == self.machine else None,
+        )
 
     def config_path(self) -> Path | None:
-        """The file that the options are read from, if there is one."""
-        config = self.config or self.environ.get("TAGWERK_CONFIG")
-        return Path(config) if config else None
+        """The file that the options are read from, if there is one.
+
+        An empty ``$TAGWERK_CONFIG`` says that there is none.
+        """
+        named = self.config or self.environ.get("TAGWERK_CONFIG")
+        if named is None:
+            return self.machine if _readable(self.machine) else None
+        return Path(named) if named else None
+
+    def unreadable(self) -> bool:
+        """Whether the file of the machine would count, and is kept from this user."""
+        named = self.config or "TAGWERK_CONFIG" in self.environ
+        return not named and _readable(self.machine) is False
 
     @contextmanager
     def engine(self, settings: Settings, *, create: bool = False) -> Iterator[Engine]:
@@ -93,7 +129,12 @@ def common_options(command: Command) -> Command:
             "URL of the database: sqlite:///path/to/tagwerk.sqlite or postgresql://user@host/name.",
         ),
         ("data", "DIR", click.Path(path_type=Path), "Folder of the data, instead of $TAGWERK_DATA."),
-        ("config", "FILE", click.Path(path_type=Path), "Read options from an INI file, or $TAGWERK_CONFIG."),
+        (
+            "config",
+            "FILE",
+            click.Path(path_type=Path),
+            f"Read options from an INI file, instead of $TAGWERK_CONFIG or {MACHINE_CONFIG}.",
+        ),
     ):
         command = click.option(
             f"--{name}", metavar=metavar, type=kind, help=text, expose_value=False, callback=_remember
@@ -161,6 +202,17 @@ def now() -> int:
 def on_terminal() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _readable(path: Path) -> bool | None:
+    """Whether this user can read a file; None where there is none."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return False
+    return True
 
 
 def has_database(url: str) -> bool:

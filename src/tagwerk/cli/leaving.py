@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tagwerk.accounts import leaving
-from tagwerk.accounts.leaving import Belongings, belongings
+from tagwerk.accounts.leaving import Belongings, Kept, belongings
 from tagwerk.cli.everything import export_user
 from tagwerk.cli.invocation import (
     Invocation,
@@ -94,6 +94,13 @@ def erase(
             engine,
             lambda txn: leaving.erase(txn, person_called(txn, principal.name), gifts=heirs, by=by(settings)),
         )
+        if not engine.erased():
+            kept.append(
+                Kept(
+                    "what was just removed, in SQLite's log",
+                    "somebody reads it; `tagwerk maintenance` empties it",
+                )
+            )
     click.echo(f"User {principal.name} was erased. What is kept, and why:")
     for each in kept:
         click.echo(f"* {each.what}: {each.why}")
@@ -108,7 +115,7 @@ def erase(
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Add the lines of a log file that name the user.",
+    help="Add the lines of a log file that are about the user.",
 )
 @common_options
 @pass_invocation
@@ -153,15 +160,24 @@ def _prepare(
 def _farewell(has: Belongings, gifts: dict[str, str]) -> Iterator[str]:
     """What goes with a user, in sentences."""
     for binding, sharees in has.own:
+        links = has.links.get(binding.name, 0)
         seen = f", which {', '.join(sharees)} can see" if sharees else ""
+        shown = f", with {counted(links, 'public link')}" if links else ""
         if binding.name in gifts:
-            yield f"{binding.name}{seen}: goes to {gifts[binding.name]}"
+            opens = f"; {'its link goes' if links == 1 else 'its links go'} on working" if links else ""
+            yield f"{binding.name}{seen}{shown}: goes to {gifts[binding.name]}{opens}"
         else:
-            yield f"{binding.name}{seen}: is removed with everything in it"
+            yield f"{binding.name}{seen}{shown}: is removed with everything in it"
     for binding in has.shared_with_them:
         yield f"{binding.name}, which others share with them: stays with its owner"
     if has.app_passwords:
         yield f"App passwords: {', '.join(has.app_passwords)}"
+    if has.second_factor:
+        yield "The second factor"
+    if has.delegates:
+        yield f"Who acts for them: {', '.join(has.delegates)}"
+    if has.acts_for:
+        yield f"For whom they act: {', '.join(has.acts_for)}"
     if has.groups:
         yield f"Memberships: {', '.join(has.groups)}"
     if has.trash:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from tagwerk.cli.invocation import (
     pass_invocation,
     person_called,
 )
+from tagwerk.cli.private_file import private_file
 from tagwerk.errors import ConfigurationError
 from tagwerk.model import Rights
 from tagwerk.settings import Settings
@@ -81,6 +81,10 @@ def onboard(
     binary = form in ("png", "mobileconfig")
     if binary and output is None and sys.stdout.isatty():
         raise click.UsageError(f"A {form} is no text; write it to a file with --output.")
+    if form == "mobileconfig" and place.startswith("http:"):
+        click.echo(
+            f"Apple's devices want https, and {place} is not; they will hardly take this profile.", err=True
+        )
     until = instant(expires) if expires else None
 
     def make(txn: Transaction) -> tuple[str, bytes]:
@@ -98,7 +102,7 @@ def onboard(
         # Inside of the transaction: what cannot be made or written leaves no app password behind.
         made = _made(form, account, Rights(rights), settings)
         if output is not None:
-            with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with private_file(output) as file:
                 file.write(made)
         return name, made
 

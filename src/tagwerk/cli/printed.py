@@ -20,9 +20,9 @@ _HEAD = """\
 _PAGE = """\
 # Options
 
-Everything below may stand in an INI file that `--config FILE` (or `$TAGWERK_CONFIG`) names;
-[`config/tagwerk.ini`](../config/tagwerk.ini) holds every option with its default. Nothing has to be said: without
-a file all defaults hold. What is not known is refused with the line it stands in.
+Everything below may stand in an INI file that `--config FILE` or else `$TAGWERK_CONFIG` names, or else in
+`/etc/tagwerk/tagwerk.ini`; [`config/tagwerk.ini`](../config/tagwerk.ini) holds every option with its default. Nothing
+has to be said: without a file all defaults hold. What is not known is refused with the line it stands in.
 
 `--data`, `--database`, `--host` and `--port` on the command line win over `$TAGWERK_DATA` and `$TAGWERK_DATABASE`,
 which win over the file. A path in the file counts from the file's folder. A size is a number of bytes, or one with

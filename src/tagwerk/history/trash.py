@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tagwerk.errors import Conflict, NotFound
 from tagwerk.history.undo import bring_back
-from tagwerk.history.versions import title_of
+from tagwerk.history.versions import says_the_same, title_of
 from tagwerk.model import Binding, Principal
 from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
@@ -22,7 +22,9 @@ from tagwerk.store.history import (
     forget_removed,
     removed_collections,
     removed_objects,
+    versions,
 )
+from tagwerk.store.objects import find_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Trashed:
 
     `handle` names it there: ``COLLECTION:NUMBER`` for an object, ``COLLECTION@ID`` for a
     collection.  `what` is its component or kind, `removed` in seconds since 1970, `by` the name of
-    who deleted it, "" for the command line.
+    who deleted it, "" for the command line.  `again_as` is the name under which an object with its
+    UID is there again.
     """
 
     handle: str
@@ -43,6 +46,7 @@ class Trashed:
     size: int
     version: Version | None = None
     collection: RemovedCollection | None = None
+    again_as: str = ""
 
 
 def contents(txn: Transaction, owner: Principal, *, titles: bool = True) -> list[Trashed]:
@@ -71,11 +75,30 @@ def contents(txn: Transaction, owner: Principal, *, titles: bool = True) -> list
                 version.by,
                 version.size,
                 version=version,
+                again_as=again_as,
             )
-            for version in removed_objects(txn, binding.collection.id)
+            for version, again_as in removed_objects(txn, binding.collection.id)
+            if not (again_as and _is_there(txn, version, again_as))
         ]
     found.sort(key=lambda each: -each.removed)
     return found
+
+
+def _is_there(txn: Transaction, version: Version, again_as: str) -> bool:
+    """Whether what was deleted came back under another name as it was.
+
+    So some programs move an object: nobody has lost anything, whatever became of it since.
+    """
+    content = content_of(txn, version)
+    live = find_object(txn, version.collection, again_as, content=True)
+    if live is not None and says_the_same(content, live.content or b""):
+        return True
+    since = (
+        each
+        for each in versions(txn, version.collection, name=again_as, uid=version.uid)
+        if each.modseq > version.modseq
+    )
+    return any(says_the_same(content, content_of(txn, each)) for each in since)
 
 
 def restore(txn: Transaction, owner: Principal, handles: Sequence[str], *, by: By) -> list[str]:
@@ -83,7 +106,7 @@ def restore(txn: Transaction, owner: Principal, handles: Sequence[str], *, by: B
 
     Raises:
         NotFound: there is nothing of that name in the trash.
-        Conflict: the collection has another object with its UID.
+        Conflict: the collection has an object with its UID again.
     """
     done = []
     for one in _named(txn, owner, handles):
@@ -92,7 +115,7 @@ def restore(txn: Transaction, owner: Principal, handles: Sequence[str], *, by: B
             continue
         binding = _place(txn, owner, one)
         assert one.version is not None
-        name = bring_back(txn, binding, one.version, now=by.now, by=by.principal)
+        name = bring_back(txn, owner, binding, one.version, now=by.now, by=by.principal)
         done.append(f"{owner.name}/{binding.name}/{name}")
     return done
 
@@ -113,7 +136,7 @@ def empty(txn: Transaction, owner: Principal, handles: Sequence[str] = ()) -> in
         if one.collection is not None:
             gone += delete_removed(txn, one.collection.id)
         elif one.version is not None:
-            forget_object(txn, one.version.collection, one.version.uid)
+            forget_object(txn, one.version, again_as=one.again_as)
             gone += 1
     if not handles:
         for binding in bindings:

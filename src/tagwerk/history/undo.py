@@ -174,8 +174,22 @@ def history_of(txn: Transaction, collection: CollectionId, name: str) -> list[Ve
     return found
 
 
+def object_since(txn: Transaction, collection: Collection, of: str, instant: int, *, name: str) -> list[Step]:
+    """How to make the object called `of` what it was just before `instant`.
+
+    Raises:
+        NotFound: there is no such object, and nothing is known of one.
+        Conflict: as `objects_since`.
+    """
+    history_of(txn, collection.id, of)
+    steps = [step for step in objects_since(txn, collection, instant, name=name) if step.name == of]
+    return _freeing_uids(txn, collection.id, steps)
+
+
 def last_change(txn: Transaction, owner: Principal, binding: Binding, name: str) -> list[Step]:
     """How to undo the last change of an object: to have its content, its name, or its absence of before.
+
+    Another object that has its UID by now goes.
 
     Raises:
         NotFound: there is no such object, and nothing is known of one.
@@ -191,9 +205,9 @@ def last_change(txn: Transaction, owner: Principal, binding: Binding, name: str)
     live = find_object(txn, collection, name, content=True)
     if live is None:
         _check_not_elsewhere(txn, owner, binding, newest)
-        return [_becomes(txn, newest, newest.name, exists=False)]
+        return _freeing_uids(txn, collection, [_becomes(txn, newest, newest.name, exists=False)])
     if newest.how is How.REPLACED and newest.name == name:
-        return [_becomes(txn, newest, name, exists=True)]
+        return _freeing_uids(txn, collection, [_becomes(txn, newest, name, exists=True)])
     gone = Step(name, title_of(live.content or b""), None)
     if newest.how is How.MOVED and newest.uid == live.uid and newest.name != name:
         if find_object(txn, collection, newest.name) is not None:
@@ -206,6 +220,8 @@ def last_change(txn: Transaction, owner: Principal, binding: Binding, name: str)
 def to_version(txn: Transaction, binding: Binding, name: str, number: int) -> list[Step]:
     """How to make an object what it was in the version with that number; nothing where it is.
 
+    Another object that has its UID by now goes.
+
     Raises:
         NotFound: there is no such object or version.
     """
@@ -216,7 +232,19 @@ def to_version(txn: Transaction, binding: Binding, name: str, number: int) -> li
     live = find_object(txn, collection, name)
     if live is not None and live.etag == same[0].etag:
         return []
-    return [_becomes(txn, same[0], name, exists=live is not None)]
+    return _freeing_uids(txn, collection, [_becomes(txn, same[0], name, exists=live is not None)])
+
+
+def _freeing_uids(txn: Transaction, collection: CollectionId, steps: list[Step]) -> list[Step]:
+    """The steps, and before them the removal of every other object that has a UID which one of them needs."""
+    names = {step.name for step in steps}
+    freed = []
+    for step in steps:
+        there = None if step.version is None else find_uid(txn, collection, step.version.uid)
+        if there is not None and there.name not in names:
+            live = find_object(txn, collection, there.name, content=True)
+            freed.append(Step(there.name, title_of(live.content or b"") if live else "", None))
+    return freed + steps
 
 
 def _becomes(txn: Transaction, version: Version, name: str, *, exists: bool) -> Step:
@@ -258,14 +286,20 @@ def carry_out(
     *,
     now: int,
     by: PrincipalId = NOBODY,
+    others: Iterable[Step] = (),
 ) -> None:
     """Do to its objects what was planned.  What has to go goes first, so that UIDs and names are free.
 
+    `others` are steps of the same plan that are done in other transactions.
+
     Raises:
         InvalidCalendar, InvalidCard: a version is not taken any more; nothing is done then.
+        Conflict: an object that is not in the plan was given a UID that it needs in the meantime.
     """
     kind = lock_collection(txn, collection).kind
-    for step in in_order(steps):
+    ordered = in_order(steps)
+    planned = {step.name for step in (*ordered, *others)}
+    for step in ordered:
         if step.version is None:
             if find_object(txn, collection, step.name) is not None:
                 remove_object(txn, collection, step.name, now=now, by=by)
@@ -274,7 +308,11 @@ def carry_out(
         try:
             put_object(txn, collection, step.name, upload=upload, now=now, by=by)
         except UidConflict as error:
-            # Two objects have changed their names; the other one's step, if any, is still to come.
+            if error.existing not in planned:
+                raise Conflict(
+                    f"{error.existing} was stored in the meantime with the UID of {step.name}; look at it, and begin again."
+                ) from error
+            # Two objects have changed their names; the other one's step is still to come.
             remove_object(txn, collection, error.existing, now=now, by=by)
             put_object(txn, collection, step.name, upload=upload, now=now, by=by)
 
@@ -285,7 +323,13 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
 
 
 def bring_back(
-    txn: Transaction, binding: Binding, version: Version, *, now: int, by: PrincipalId = NOBODY
+    txn: Transaction,
+    owner: Principal,
+    binding: Binding,
+    version: Version,
+    *,
+    now: int,
+    by: PrincipalId = NOBODY,
 ) -> str:
     """Store an object of the trash again and return its name: the former one, unless another has that now.
 
@@ -298,7 +342,9 @@ def bring_back(
     there = find_uid(txn, collection.id, upload.facts.uid)
     if there is not None:
         raise Conflict(
-            f"{binding.name} has it again, as {there.name}; `tagwerk undo` makes that what it was before."
+            f"{binding.name} has it again, as {there.name};"
+            f" `tagwerk undo {owner.name}/{binding.name}/{version.name} --to {version.modseq}`"
+            f" removes {there.name} and brings back what {version.name} was."
         )
     name = version.name
     if find_object(txn, collection.id, name) is not None:

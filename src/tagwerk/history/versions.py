@@ -7,6 +7,8 @@ from tagwerk.ical import resource as calendars
 from tagwerk.model import Kind, Upload
 from tagwerk.vcard import resource as cards
 
+_STAMPS = frozenset({"CREATED", "DTSTAMP", "LAST-MODIFIED", "PRODID", "REV", "SEQUENCE"})
+
 
 def title_of(content: bytes) -> str:
     """What people call an object: the SUMMARY of an event or task, the FN of a card; "" where it has none."""
@@ -20,6 +22,25 @@ def title_of(content: bytes) -> str:
             if line is not None:
                 return line.text
     return ""
+
+
+def says_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two versions differ at most in stamps and in what programs write anew whenever they write."""
+    return one == other or _said(one) == _said(other)
+
+
+def _said(content: bytes) -> object:
+    try:
+        (whole,) = parse(content.decode())
+    except (ContentLineError, UnicodeDecodeError, ValueError):
+        return content
+    parts = [whole, *(part for child in whole.children if child.name != "VTIMEZONE" for part in child.walk())]
+    return sorted(
+        (part.name, line.head, line.value)
+        for part in parts
+        for line in part.lines
+        if line.name not in _STAMPS
+    )
 
 
 def read(content: bytes, kind: Kind, *, now: int) -> Upload:

@@ -101,6 +101,9 @@ class Engine(Protocol):
     def compact(self) -> int:
         """See to the planner's statistics and give room back where that is worth it; the bytes that were given back."""
 
+    def erased(self) -> bool:
+        """Let nothing that was deleted be left in the files beside the database; whether that was possible now."""
+
     def close(self) -> None:
         """Give back every connection.  The engine cannot be used afterwards."""
 

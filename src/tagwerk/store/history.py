@@ -165,21 +165,27 @@ def versions_at(txn: Transaction, collection: CollectionId, instant: int) -> Ite
             yield _version(row)
 
 
-def removed_objects(txn: Transaction, collection: CollectionId) -> list[Version]:
+def removed_objects(txn: Transaction, collection: CollectionId) -> list[tuple[Version, str]]:
     """What is no longer in a collection, nor moved to another of its owner's: the last version of each UID.
 
-    The newest first, without the bytes.
+    The newest first, without the bytes, and with the name under which its UID is there again, or "".
     """
     rows = txn.rows(
-        f"SELECT {_META}{_FROM} WHERE v.collection_id = ? AND NOT EXISTS (SELECT 1 FROM object o"
-        " WHERE o.collection_id = v.collection_id AND o.uid = v.uid AND NOT o.removed)"
-        " ORDER BY v.modseq DESC, v.name",
+        f"SELECT COALESCE(o.name, ''), {_META}{_FROM} LEFT JOIN object o"
+        " ON o.collection_id = v.collection_id AND o.uid = v.uid AND NOT o.removed"
+        " WHERE v.collection_id = ? AND (o.name IS NULL OR o.name <> v.name) ORDER BY v.modseq DESC, v.name",
         (collection,),
     )
-    last: dict[str, Version] = {}
-    for version in map(_version, rows):
-        last.setdefault(version.uid, version)
-    return [version for version in last.values() if version.how is not How.MOVED]
+    last: dict[str, tuple[Version, str]] = {}
+    names: set[tuple[str, str]] = set()
+    for again_as, *row in rows:
+        version = _version(tuple(row))
+        # What is there again may have moved and changed under other names before: only how it left a name counts.
+        left = (version.uid, version.name) not in names and version.how is not How.MOVED
+        names.add((version.uid, version.name))
+        if not again_as or left:
+            last.setdefault(version.uid, (version, again_as))
+    return [each for each in last.values() if each[0].how is not How.MOVED]
 
 
 def new_since(txn: Transaction, collection: CollectionId, instant: int) -> list[str]:
@@ -202,13 +208,17 @@ def content_of(txn: Transaction, version: Version) -> bytes:
     return bytes(row[0])
 
 
-def forget_object(txn: Transaction, collection: CollectionId, uid: str) -> None:
-    """Forget for ever what an object was that is not there any more.
+def forget_object(txn: Transaction, last: Version, *, again_as: str = "") -> None:
+    """Forget for ever what an object was until its `last` version.
 
-    The caller holds the collection's row lock.
+    What the object was that has its UID now, and is called `again_as`, stays.  The caller
+    holds the collection's row lock.
     """
-    txn.execute("DELETE FROM version WHERE collection_id = ? AND uid = ?", (collection, uid))
-    recount(txn, collection)
+    txn.execute(
+        "DELETE FROM version WHERE collection_id = ? AND uid = ? AND modseq <= ? AND name <> ?",
+        (last.collection, last.uid, last.modseq, again_as),
+    )
+    recount(txn, last.collection)
 
 
 def forget_removed(txn: Transaction, owner: PrincipalId, collection: CollectionId) -> None:

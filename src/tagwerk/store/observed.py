@@ -83,6 +83,9 @@ class ObservedEngine:
     def compact(self) -> int:
         return self._engine.compact()
 
+    def erased(self) -> bool:
+        return self._engine.erased()
+
     def close(self) -> None:
         self._engine.close()
 

@@ -57,8 +57,8 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"The name {name!r} is reserved; choose another one.")
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
-            f"{name!r} cannot be a user name: use letters, digits, '-', '_', '.' and '@',"
-            " at most 128, and do not begin with a dot."
+            f"{name!r} cannot be a user name: up to 128 characters, none a blank, a control character or one of"
+            " / \\ : ' \" * ? , < > | % #, and no dot at the beginning."
         )
 
 

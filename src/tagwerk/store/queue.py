@@ -35,6 +35,10 @@ class Queue:
         if _SET is not None:
             try:
                 self._file = os.open(f"{database}-queue", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                if os.geteuid() == 0 and database.exists():
+                    # As SQLite does with its own files: root may come first, and the server has to be let in.
+                    owner = os.stat(database)
+                    os.fchown(self._file, owner.st_uid, owner.st_gid)
             except OSError:
                 # Where nothing can be made nothing can be written either; the database says so better.
                 self._file = None

@@ -133,6 +133,8 @@ class SqliteEngine:
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten, also where SQLite was not built so.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -16000")
         return connection
@@ -235,8 +237,17 @@ class SqliteEngine:
             worth = free * 5 > pages
             if worth:
                 self._writer.execute("VACUUM")
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._empty_log()
         return free * size if worth else 0
+
+    def erased(self) -> bool:
+        with _translated(self._path), self._writer_lock:
+            return self._empty_log()
+
+    def _empty_log(self) -> bool:
+        """Put everything into the one file; False where somebody reads what was before for too long."""
+        busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
