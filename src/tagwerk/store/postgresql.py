@@ -21,7 +21,7 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.pq import TransactionStatus
 
-from tagwerk.errors import ConfigurationError, TagwerkError, Unavailable, Undone
+from tagwerk.errors import ConfigurationError, DatabaseUnavailable, TagwerkError, Undone
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store import libpq
 from tagwerk.store.address import shown
@@ -213,7 +213,7 @@ class PostgresEngine:
             if libpq.is_read_only(connection):
                 # Whoever connects later may find that it was taken back.
                 connection.close()
-                raise Unavailable(
+                raise DatabaseUnavailable(
                     f"The database {shown(self._url)} takes no changes: default_transaction_read_only is on."
                 )
             connection.wire.later(_WRITE)
@@ -247,7 +247,7 @@ class PostgresEngine:
             if error.sqlstate and not connection.broken:
                 raise
             # Nobody can know whether it is there; done again it might be there twice.
-            raise Unavailable(
+            raise DatabaseUnavailable(
                 f"The connection to the database {shown(self._url)} was lost while it stored this."
             ) from error
         if not committed:
@@ -258,7 +258,9 @@ class PostgresEngine:
         patience = WAIT_SECONDS if self._reachable else 1.0
         deadline = time.monotonic() + patience
         if not self._places.acquire(timeout=patience):
-            raise Unavailable(f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use.")
+            raise DatabaseUnavailable(
+                f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use."
+            )
         try:
             return self._kept() or self._new(deadline)
         except BaseException:
@@ -281,11 +283,13 @@ class PostgresEngine:
         pause = _PAUSE
         while True:
             if self._closed:
-                raise Unavailable(f"The database {shown(self._url)} is not used any more: the program ends.")
+                raise DatabaseUnavailable(
+                    f"The database {shown(self._url)} is not used any more: the program ends."
+                )
             try:
                 connection = self._connect()
                 break
-            except (psycopg.Error, Unavailable) as error:
+            except (psycopg.Error, DatabaseUnavailable) as error:
                 if time.monotonic() + pause > deadline:
                     raise self._away(error) from error
             time.sleep(pause)
@@ -295,18 +299,22 @@ class PostgresEngine:
             log.warning("The database %s answers again.", shown(self._url))
         return connection
 
-    def _away(self, error: psycopg.Error | Unavailable) -> TagwerkError:
+    def _away(self, error: psycopg.Error | DatabaseUnavailable) -> TagwerkError:
         """Why there is no connection."""
         if isinstance(error, errors.FeatureNotSupported):
             # It may be behind, and what clients have seen must not go back.
-            error = Unavailable(f"The database {shown(self._url)} is a standby, which is not read from.")
+            error = DatabaseUnavailable(
+                f"The database {shown(self._url)} is a standby, which is not read from."
+            )
         found = (
-            error if isinstance(error, Unavailable) else libpq.translate(error, self._url, connecting=True)
+            error
+            if isinstance(error, DatabaseUnavailable)
+            else libpq.translate(error, self._url, connecting=True)
         )
         if self._reachable:
             self._reachable = False
             log.error("%s", found)
-        return found if isinstance(found, TagwerkError) else Unavailable(f"{found}")
+        return found if isinstance(found, TagwerkError) else DatabaseUnavailable(f"{found}")
 
     def _end(self, connection: _Connection) -> None:
         """Undo what was not committed, and keep the connection for the next one.
