@@ -21,6 +21,9 @@ Handler = Callable[[Job], None]
 POLL_SECONDS = 1.0
 """How long a new job may wait for a worker that has nothing to do."""
 
+REST_SECONDS = 30.0
+"""How long a worker does nothing after a mistake of ours, which would fill the log."""
+
 
 class JobWorker:
     """Does the jobs of the kinds that it has handlers for, one after the other."""
@@ -41,6 +44,10 @@ class JobWorker:
                 if not away:
                     log.warning("No jobs are done: %s", error)
                 away, worked = True, False
+            except Exception:
+                log.exception("The jobs rest for %d seconds.", REST_SECONDS)
+                stopped.wait(REST_SECONDS)
+                continue
             if not worked:
                 stopped.wait(POLL_SECONDS)
 
