@@ -87,11 +87,12 @@ def test_a_worker_plans_upkeep_and_ends_when_it_is_asked(place):
     assert process.stdout is not None
     assert process.stdout.readline() == "Tagwerk does the jobs.\n"
 
-    kinds = {job["kind"] for job in listed(place)}
+    deadline = time.monotonic() + 20
+    while {job["kind"] for job in listed(place)} != {"letter", "upkeep"}:
+        assert time.monotonic() < deadline
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
 
-    assert kinds == {"letter", "upkeep"}
     assert process.returncode == 0
 
 

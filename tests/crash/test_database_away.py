@@ -19,7 +19,9 @@ from davclient import Answer, Dav
 from davsamples import event
 from postgrescluster import Cluster
 from serverprocess import ServerProcess, tagwerk
+from tagwerk.store import open_engine
 from tagwerk.store.address import shown
+from tagwerk.store.outbox import jobs
 
 HOME = "/anna/calendar/"
 
@@ -141,6 +143,29 @@ def test_a_database_that_is_to_take_no_changes_is_read_and_says_so(cluster, serv
     assert anna.sync(HOME).multistatus().names == ["before.ics"]
     cluster.query("ALTER DATABASE app RESET default_transaction_read_only")
     until_it_works(lambda: anna.put(HOME + "a.ics", event("a")))
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "2")])
+def test_a_server_starts_while_the_database_takes_no_changes(cluster, server, anna, words):
+    with closing(open_engine(server.database_url)) as engine, engine.write() as txn:
+        txn.execute("DELETE FROM outbox")
+    cluster.query("ALTER DATABASE app SET default_transaction_read_only = on")
+    disconnect(cluster)
+
+    second = serverprocess.start(server.data, *words)
+    with closing(Dav(second.url)) as client:
+        assert client.get(HOME + "before.ics").status == 200
+        refused(client.put(HOME + "a.ics", event("a")), 503)
+        cluster.query("ALTER DATABASE app RESET default_transaction_read_only")
+        disconnect(cluster)
+        until_it_works(lambda: client.put(HOME + "a.ics", event("a")))
+        until(lambda: upkeep_is_planned(server))
+    assert second.stop() == 0
+
+
+def upkeep_is_planned(server: ServerProcess) -> bool:
+    with closing(open_engine(server.database_url)) as engine, engine.read() as txn:
+        return any(job.kind == "upkeep" for job in jobs(txn))
 
 
 @pytest.mark.long
