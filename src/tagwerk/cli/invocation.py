@@ -20,7 +20,7 @@ from tagwerk.errors import ConfigurationError, NotFound
 from tagwerk.model import Principal
 from tagwerk.settings import Settings, load
 from tagwerk.store import Engine, Transaction, open_engine
-from tagwerk.store.address import is_postgresql, shown, sqlite_path
+from tagwerk.store.address import is_postgresql, shown
 from tagwerk.store.principals import principal_by_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,12 +94,13 @@ class Invocation:
             os.umask(0o077)
             if not is_postgresql(storage.database_url):
                 make_private_folder(storage.data)
-        elif not has_database(storage.database_url):
+        try:
+            engine = open_engine(storage.database_url, create=create)
+        except NotFound as error:
             raise ConfigurationError(
-                f"There is no database at {shown(storage.database_url)};"
+                f"{str(error).rstrip('.')};"
                 f" `tagwerk serve` or `tagwerk user add` makes one, --data DIR names another folder."
-            )
-        engine = open_engine(storage.database_url)
+            ) from error
         try:
             yield engine
         finally:
@@ -213,12 +214,6 @@ def _readable(path: Path) -> bool | None:
     except OSError:
         return False
     return True
-
-
-def has_database(url: str) -> bool:
-    """Whether there is something to open."""
-    # Where a file may be missing, somebody meant another one; a server's database is asked for itself.
-    return not url.startswith("sqlite:///") or sqlite_path(url).exists()
 
 
 def _program() -> str:

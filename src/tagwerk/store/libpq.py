@@ -86,8 +86,10 @@ def conninfo(url: str) -> str:
     Raises:
         ConfigurationError: libpq does not understand it.
     """
+    scheme, mark, rest = url.partition("://")
     try:
-        given = conninfo_to_dict(url)
+        # libpq knows schemes in lower case only (RFC 3986 3.1).
+        given = conninfo_to_dict(scheme.lower() + mark + rest)
     except psycopg.Error as error:
         raise ConfigurationError(f"{shown(url)!r} is no URL of a database: {_said(error, url)}.") from error
     # The password may stand there, but `make_conninfo` is called by nobody who prints it.
