@@ -132,9 +132,9 @@ def test_another_file_and_none_win_over_that_of_the_machine(on_machine, data, tm
 def test_what_is_given_by_hand_wins_over_the_file_of_the_machine(on_machine, tmp_path, data):
     on_machine.config.write_text(f"[storage]\nurl = sqlite://{data}/tagwerk.sqlite\n")
 
-    assert on_machine("user", "list", "--data", tmp_path / "another")[0] is None
-    with pytest.raises(ConfigurationError, match="There is no database"):
-        on_machine("user", "list", "--database", f"sqlite://{tmp_path}/another")
+    for words in (("--data", tmp_path / "another"), ("--database", f"sqlite://{tmp_path}/another")):
+        with pytest.raises(ConfigurationError, match="There is no database"):
+            on_machine("user", "list", *words)
 
 
 def test_without_a_word_about_the_data_they_are_the_services(tmp_path):

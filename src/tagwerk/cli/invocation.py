@@ -18,9 +18,9 @@ import click
 
 from tagwerk.errors import ConfigurationError, NotFound
 from tagwerk.model import Principal
-from tagwerk.settings import Settings, load
+from tagwerk.settings import Settings, database_in, load
 from tagwerk.store import Engine, Transaction, open_engine
-from tagwerk.store.address import is_postgresql, shown
+from tagwerk.store.address import is_postgresql, without_secrets
 from tagwerk.store.principals import principal_by_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -108,12 +108,17 @@ class Invocation:
 
     def command(self, *words: str) -> str:
         """A command line that works on the same data, as a person would type it here."""
-        places: list[str] = []
-        for option, given in (("config", self.config), ("data", self.data), ("database", self.database)):
-            # Another terminal does not have the variables of this one.
-            value = given or self.environ.get(f"TAGWERK_{option.upper()}")
-            if value:
-                places += [f"--{option}", shown(str(value))]
+        # Another terminal does not have the variables of this one.
+        config = self.config or self.environ.get("TAGWERK_CONFIG")
+        data = self.data or self.environ.get("TAGWERK_DATA")
+        database = self.database or ("" if self.data else self.environ.get("TAGWERK_DATABASE"))
+        places = ["--config", str(config)] if config else []
+        storage = self.settings().storage
+        if data and (database or storage.database_url == database_in(storage.data)):
+            # Where the file names the database, the folder would name another one.
+            places += ["--data", str(data)]
+        if database:
+            places += ["--database", without_secrets(database)]
         return shlex.join([_program(), *words, *places])
 
 
