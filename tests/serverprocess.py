@@ -37,14 +37,16 @@ def _with_database(arguments: Iterable[str | Path]) -> list[str]:
     return [*map(str, words), *(["--database", *found] if found else [])]
 
 
-def tagwerk(*arguments: str | Path, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+def tagwerk(
+    *arguments: str | Path, stdin: str = "", check: bool = True, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of the program and return what it said."""
     done = subprocess.run(
         [*command(), *_with_database(arguments)],
         input=stdin,
         capture_output=True,
         text=True,
-        env=environment(),
+        env=environment() | dict(environ or {}),
         timeout=120,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr

@@ -53,11 +53,8 @@ def database_of(configuration: Configuration, *sections: str) -> Database:
         written, data = _option(configuration, section, "url"), _option(configuration, section, "data")
         if written or data:
             break
-    environ = dict(os.environ)
-    if data:
-        environ.pop("TAGWERK_DATABASE", None)
     folder = Path(data).expanduser() if data else None
-    storage = settings.load(None, data=folder, environ=environ, database=written or None).storage
+    storage = settings.load(None, data=folder, environ=os.environ, database=written or None).storage
     if not written and storage.database_url.startswith(f"sqlite://{storage.data}/"):
         storage.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return database_at(storage.database_url)

@@ -25,7 +25,8 @@
     ├── InsufficientStorage          a quota, or another limit on what is kept
     │   └── DiskFull                 below the database
     ├── Unavailable                  try again later
-    │   └── Undone                   the database asks for the same again
+    │   └── DatabaseUnavailable      knows which, and why
+    │       └── Undone               the database asks for the same again
     ├── TooManyAttempts              wrong passwords; knows when to come back
     ├── SchemaMismatch               the database is of another version
     └── ConfigurationError           an option, a file or a command line is wrong
@@ -46,11 +47,14 @@ class TagwerkError(Exception):
     """Something that a person should be told in a sentence.
 
     `condition` is the Clark name of the precondition that was violated, or "";
-    `href` is the resource that stands in the way, where the precondition carries one.
+    `href` is the resource that stands in the way, where the precondition carries one;
+    `told` is what clients are told where the sentence is for those who run the server, as
+    it names places that are nobody else's business.
     """
 
     condition: str = ""
     href: str = ""
+    told: str = ""
 
     def __init__(self, message: str, *, condition: str = "", href: str = "") -> None:
         super().__init__(message)
@@ -168,6 +172,8 @@ class InsufficientStorage(TagwerkError):
 class DiskFull(InsufficientStorage):
     """The disk below the database is full: no matter of who asked."""
 
+    told = "The disk of the server is full; try again later."
+
 
 class Unavailable(TagwerkError):
     """The server cannot answer now; `retry_after` is in seconds."""
@@ -175,7 +181,13 @@ class Unavailable(TagwerkError):
     retry_after: int = 5
 
 
-class Undone(Unavailable):
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be used."""
+
+    told = "The database cannot be used at the moment; try again later."
+
+
+class Undone(DatabaseUnavailable):
     """The database undid a transaction for the sake of another one, or lost it; done again it may succeed."""
 
     retry_after = 1

@@ -21,26 +21,44 @@ Handler = Callable[[Job], None]
 POLL_SECONDS = 1.0
 """How long a new job may wait for a worker that has nothing to do."""
 
+REST_SECONDS = 30.0
+"""How long a worker does nothing after a mistake of ours, which would fill the log."""
+
 
 class JobWorker:
-    """Does the jobs of the kinds that it has handlers for, one after the other."""
+    """Does the jobs of the kinds that it has handlers for, one after the other.
+
+    `plan` writes down what is to be done every day, before anything else, once the database takes it.
+    """
 
     def __init__(
-        self, engine: Engine, handlers: Mapping[str, Handler], *, clock: Callable[[], float] = time.time
+        self,
+        engine: Engine,
+        handlers: Mapping[str, Handler],
+        *,
+        plan: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._engine, self._handlers, self._clock = engine, handlers, clock
+        self._engine, self._handlers, self._plan, self._clock = engine, handlers, plan, clock
 
     def run(self, stopped: threading.Event) -> None:
         """Work until `stopped`; a job that was begun is finished."""
-        away = False
+        away = planned = False
         while not stopped.is_set():
             try:
+                if not planned:
+                    self._plan()
+                    planned = True
                 worked = self.do_one()
                 away = False
             except TagwerkError as error:
                 if not away:
                     log.warning("No jobs are done: %s", error)
                 away, worked = True, False
+            except Exception:
+                log.exception("The jobs rest for %d seconds.", REST_SECONDS)
+                stopped.wait(REST_SECONDS)
+                continue
             if not worked:
                 stopped.wait(POLL_SECONDS)
 

@@ -169,6 +169,11 @@ class Settings:
     observe: Observe
 
 
+def database_in(folder: Path) -> str:
+    """The URL of the database that a data folder has unless something names another one."""
+    return f"sqlite://{folder / 'tagwerk.sqlite'}"
+
+
 def load(
     path: Path | None,
     *,
@@ -180,7 +185,8 @@ def load(
     """The settings that the file at `path` makes, or the defaults without one.
 
     `data` and `database` are what the command line says, and win over ``$TAGWERK_DATA``
-    and ``$TAGWERK_DATABASE``, which win over the file.  Paths in the file count from its folder.
+    and ``$TAGWERK_DATABASE``, which win over the file.  With `data` alone the database is the
+    one in that folder.  Paths in the file count from its folder.
     `default` is the folder of the data where nothing names one, instead of the user's own.
 
     Raises:
@@ -197,11 +203,13 @@ def load(
         data or _environ_path(environ, "TAGWERK_DATA") or _file_path(values["storage"]["data"], path, environ)
     )
     folder = Path.absolute(folder or default or _xdg_data_home(environ) / "tagwerk")
-    url = database or environ.get("TAGWERK_DATABASE") or values["storage"]["database_url"]
+    url = database
+    if not url and data is None:
+        url = environ.get("TAGWERK_DATABASE") or values["storage"]["database_url"]
     return Settings(
         Server(**values["server"]),
         Tls(**{name: _file_path(text, path, environ) for name, text in values["tls"].items()}),
-        Storage(data=folder, database_url=url or f"sqlite://{folder / 'tagwerk.sqlite'}"),
+        Storage(data=folder, database_url=url or database_in(folder)),
         Auth(**values["auth"], extra=MappingProxyType(extra)),
         Dav(**values["dav"]),
         Sharing(**values["sharing"]),

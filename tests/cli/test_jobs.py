@@ -67,6 +67,16 @@ def test_a_job_is_retried_and_dropped_by_its_number(place):
     assert f"There is no job {ids['two']}." in refused.stderr
 
 
+def test_a_job_that_cannot_be_read_is_shown_as_it_is(place):
+    engine = open_engine(serverprocess.url_of(place))
+    with engine.write() as txn:
+        txn.execute("UPDATE outbox SET payload = '{bad' WHERE key = 'two'")
+    engine.close()
+
+    assert {job["key"]: job["payload"] for job in listed(place)} == {"one": {"to": "anna"}, "two": "{bad"}
+    assert tagwerk("jobs", "--data", place).returncode == 0
+
+
 def test_a_worker_plans_upkeep_and_ends_when_it_is_asked(place):
     process = subprocess.Popen(
         [*serverprocess.command(), "worker", "--database", serverprocess.url_of(place)],
@@ -77,11 +87,12 @@ def test_a_worker_plans_upkeep_and_ends_when_it_is_asked(place):
     assert process.stdout is not None
     assert process.stdout.readline() == "Tagwerk does the jobs.\n"
 
-    kinds = {job["kind"] for job in listed(place)}
+    deadline = time.monotonic() + 20
+    while {job["kind"] for job in listed(place)} != {"letter", "upkeep"}:
+        assert time.monotonic() < deadline
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
 
-    assert kinds == {"letter", "upkeep"}
     assert process.returncode == 0
 
 

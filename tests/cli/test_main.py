@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from cli_samples import calendar, event
 
+import postgrescluster
 from tagwerk import __version__
 from tagwerk.cli import main as commands
 from tagwerk.cli.doctor_here import source
@@ -130,9 +132,9 @@ def test_another_file_and_none_win_over_that_of_the_machine(on_machine, data, tm
 def test_what_is_given_by_hand_wins_over_the_file_of_the_machine(on_machine, tmp_path, data):
     on_machine.config.write_text(f"[storage]\nurl = sqlite://{data}/tagwerk.sqlite\n")
 
-    assert on_machine("user", "list", "--data", tmp_path / "another")[0] is None
-    with pytest.raises(ConfigurationError, match="There is no database"):
-        on_machine("user", "list", "--database", f"sqlite://{tmp_path}/another")
+    for words in (("--data", tmp_path / "another"), ("--database", f"sqlite://{tmp_path}/another")):
+        with pytest.raises(ConfigurationError, match="There is no database"):
+            on_machine("user", "list", *words)
 
 
 def test_without_a_word_about_the_data_they_are_the_services(tmp_path):
@@ -187,6 +189,30 @@ def test_without_a_database_nothing_is_made(tagwerk, data, words):
     assert result.code == 1
     assert result.err.startswith(f"tagwerk: There is no database at sqlite://{data}/tagwerk.sqlite;")
     assert not data.exists()
+
+
+@pytest.mark.parametrize("words", [("user", "list"), ("worker",), ("backup", "file")])
+def test_without_tables_on_postgresql_nothing_is_made(bare, postgres, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = postgrescluster.new_database(postgres, empty=True)
+
+    said = bare(*words, "--database", url)
+    moved = bare("transfer", "--from", url, "--to", f"sqlite://{tmp_path}/new.sqlite")
+
+    assert (said.code, moved.code) == (1, 1)
+    assert said.err.startswith(f"tagwerk: There is no database at {url};")
+    assert moved.err == f"tagwerk: There is no database at {url}.\n"
+    with psycopg.connect(url) as connection:
+        assert (
+            connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall() == []
+        )
+    assert list(tmp_path.glob("*.sqlite")) == []
+
+
+def test_the_scheme_of_a_url_may_be_in_capitals(bare, postgres):
+    url = postgrescluster.new_database(postgres)
+
+    assert bare("user", "list", "--database", url.replace("postgresql", "PostgreSQL")).code == 0
 
 
 def test_a_mistake_in_the_file_is_told_before_anything_is_done(bare, tmp_path, data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import time
@@ -90,10 +91,13 @@ def test_room_is_given_back_where_it_is_worth_it(tagwerk, anna, data):
 def test_it_does_the_same_on_postgresql(tagwerk, postgres, data):
     url = postgrescluster.new_database(postgres, empty=True)
     tagwerk("user", "add", "anna", "--password-stdin", "--database", url, stdin="secret\n")
+    before = os.umask(0o022)
 
     done = tagwerk("maintenance", "--database", url)
 
+    os.umask(before)
     assert done.code == 0, done.err
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert [line.partition(":")[0] for line in done.out.splitlines()] == [
         "backup",
         "forget",

@@ -233,6 +233,36 @@ def test_a_user_who_was_removed_comes_back_with_everything(filled, start, tmp_pa
     assert json.loads(tagwerk("check", "--json", "--data", filled).stdout)["ok"]
 
 
+def test_a_restore_says_in_which_database_it_was(filled, tmp_path, monkeypatch):
+    file, scratch = tmp_path / "backup.sqlite", tmp_path / "scratch"
+    tagwerk("backup", file, "--data", filled)
+    tagwerk("user", "add", "bert", "--password-stdin", "--data", filled, stdin="secret\n")
+    there = {"TAGWERK_DATABASE": serverprocess.url_of(filled)}
+
+    done = tagwerk("restore", file, "--yes", "--data", scratch, environ=there)
+
+    assert done.stdout.endswith(f", in sqlite://{scratch}/tagwerk.sqlite.\n")
+    assert "bert" in tagwerk("user", "list", "--data", filled).stdout
+    assert "bert" not in tagwerk("user", "list", "--data", scratch).stdout
+
+
+def test_a_restore_of_what_is_somebody_elses_by_now_is_not_done(filled, tmp_path):
+    file = tmp_path / "backup.sqlite"
+    tagwerk("backup", file, "--data", filled)
+    tagwerk("user", "add", "bert", "--password-stdin", "--data", filled, stdin="secret\n")
+    tagwerk("user", "remove", "anna", "--yes", "--give", "calendar", "bert", "--data", filled)
+
+    done = tagwerk(
+        "restore", file, "--user", "anna", "--collection", "calendar", "--yes", "--data", filled, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "calendar belongs to bert by now and stays as it is.",
+        "tagwerk: Nothing of anna was restored.",
+    ]
+
+
 def test_what_is_no_backup_or_not_in_it_is_a_sentence(filled, tmp_path):
     file = tmp_path / "backup.sqlite"
     tagwerk("backup", file, "--data", filled)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import re
+import shlex
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import serverprocess
+from tagwerk.cli.invocation import Invocation
 from tagwerk.cli.serve import listen, url_of
 from tagwerk.errors import ConfigurationError
 from tagwerk.settings import load
@@ -89,6 +93,57 @@ def test_with_a_user_it_prints_its_url_alone(start, anna):
     _, out, _ = server.stop()
 
     assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (
+            ["--database", "postgresql://t:geheim@db/t?password=geheim&host=h"],
+            ["--database", "postgresql://t@db/t?host=h"],
+        ),
+        (
+            ["--data", "/d", "--database", "postgresql://t@db/t"],
+            ["--data", "/d", "--database", "postgresql://t@db/t"],
+        ),
+        (["--data", "/d"], ["--data", "/d"]),
+        ([], ["--database", "postgresql://e@db/t"]),
+    ],
+)
+def test_the_command_that_is_shown_finds_the_same_database_and_tells_no_password(options, shown):
+    words = dict(zip((word.removeprefix("--") for word in options[::2]), options[1::2], strict=True))
+    data = Path(words["data"]) if "data" in words else None
+    environ = {"HOME": "/", "TAGWERK_DATABASE": "postgresql://e:geheim@db/t"}
+
+    command = Invocation(data=data, database=words.get("database"), environ=environ).command("user", "list")
+
+    assert shlex.split(command)[1:] == ["user", "list", *shown]
+
+
+def test_the_command_that_is_shown_leaves_the_folder_out_where_the_file_names_a_database(tmp_path):
+    config = tmp_path / "tagwerk.ini"
+    config.write_text("[storage]\nurl = postgresql://t@db/t\n")
+
+    command = Invocation(config=config, environ={"TAGWERK_DATA": "/d"}).command("user", "list")
+
+    assert shlex.split(command)[1:] == ["user", "list", "--config", str(config)]
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "3")])
+def test_a_server_that_is_ended_while_it_starts_has_not_failed(words, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://t@127.0.0.1:{silent.getsockname()[1]}/t?sslmode=disable&gssencmode=disable"
+        process = subprocess.Popen(
+            [*serverprocess.command(), "serve", "--database", url, *words],
+            stderr=subprocess.PIPE,
+            env=serverprocess.environment(),
+        )
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+
+    assert (process.returncode, err) == (0, b"")
 
 
 def test_ctrl_c_is_no_failure(start):

@@ -371,4 +371,4 @@ def test_no_number_shrinks_when_a_worker_dies(workers):
     assert (seen[-1][STORED], seen[-1][SYNCED], seen[-1][SYNC_SECONDS]) == (5, 1, 1)
     for earlier, later in itertools.pairwise(seen):
         shrunk = {name for name, value in earlier.items() if later.get(name, -1.0) < value}
-        assert shrunk - {"tagwerk_outbox_depth"} == set()
+        assert shrunk - {"tagwerk_outbox_depth", "tagwerk_outbox_dead"} == set()

@@ -383,6 +383,29 @@ def test_a_server_that_is_away_is_said_soon_and_used_when_it_is_back(cluster, ca
 
 
 @pytest.mark.slow
+def test_however_many_were_refused_while_it_was_away_it_is_used_again(cluster, monkeypatch):
+    monkeypatch.setattr("tagwerk.store.postgresql.WAIT_SECONDS", 0.1)
+    engine = open_engine(cluster.url())
+    cluster.stop("immediate")
+
+    def look(_number: int = 0) -> str:
+        try:
+            with engine.read() as txn:
+                return meta(txn, "schema_version")
+        except Unavailable as error:
+            return str(error)
+
+    with ThreadPoolExecutor(60) as pool:
+        refused = list(pool.map(look, range(300)))
+    cluster.start()
+    found = look()
+    engine.close()
+
+    assert str(SCHEMA) not in refused
+    assert found == str(SCHEMA)
+
+
+@pytest.mark.slow
 def test_a_server_killed_keeps_every_commit(cluster, tmp_path: Path):
     engine = open_engine(cluster.url())
     kept: list[str] = []

@@ -9,7 +9,7 @@ import pytest
 from store_samples import NOW
 
 from tagwerk.errors import NotFound, Unavailable
-from tagwerk.jobs import JobWorker
+from tagwerk.jobs import JobWorker, at_work
 from tagwerk.store import open_engine
 from tagwerk.store.outbox import (
     DEAD,
@@ -17,6 +17,7 @@ from tagwerk.store.outbox import (
     LONGEST_PAUSE,
     MOST_ATTEMPTS,
     add_job,
+    depths,
     drop_job,
     fail_job,
     finish_job,
@@ -153,6 +154,33 @@ def test_a_job_of_which_every_worker_dies_is_given_up(store):
     assert "died" in dead.error
 
 
+@pytest.mark.parametrize("payload", ["{bad", "", "[1]", "null"])
+def test_a_job_that_cannot_be_read_is_given_up_and_keeps_nobody_up(store, payload):
+    add(store, "bad")
+    add(store, "good", due=NOW + 1)
+    with store.write() as txn:
+        txn.execute("UPDATE outbox SET payload = ? WHERE key = 'bad'", (payload,))
+
+    taken = take(store, NOW + 1)
+
+    assert taken.key == "good"
+    (dead,) = (job for job in left(store) if job.state == DEAD)
+    assert (dead.key, dead.payload, dead.unreadable) == ("bad", {}, payload)
+    assert dead.error == f"What is to be done cannot be read: {payload}"
+
+
+def test_what_waits_and_what_is_dead_is_counted_and_not_what_is_done(store):
+    for key in ("done", "dead", "a", "b"):
+        add(store, key)
+    with store.write() as txn:
+        first, second = take_job(txn, ["mail"], now=NOW), take_job(txn, ["mail"], now=NOW)
+        finish_job(txn, first)
+        fail_job(txn, second, "gone", now=NOW, last=True)
+
+    with store.read() as txn:
+        assert depths(txn) == (2, 1)
+
+
 def test_a_clock_that_jumped_back_does_not_hold_a_job_for_years(store):
     add(store, due=NOW + 10 * 365 * 86400)
 
@@ -199,4 +227,21 @@ def test_a_handler_that_fails_says_why_and_keeps_nobody_up(store, caplog):
         "The mail server does not answer.",
         "ZeroDivisionError: a mistake",
     ]
+    assert "a mistake" in caplog.text
+
+
+def test_a_worker_outlives_a_mistake_of_ours(store, caplog, monkeypatch):
+    monkeypatch.setattr("tagwerk.jobs.REST_SECONDS", 0.01)
+    add(store)
+    done = threading.Event()
+    wrong = iter([1, 1])
+
+    def clock():
+        if next(wrong, 0):
+            raise ZeroDivisionError("a mistake")
+        return NOW
+
+    with at_work(JobWorker(store, {"mail": lambda job: done.set()}, clock=clock)):
+        assert done.wait(20)
+
     assert "a mistake" in caplog.text

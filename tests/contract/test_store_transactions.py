@@ -11,6 +11,7 @@ from tagwerk.errors import Unavailable
 from tagwerk.store import open_engine
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import etags, put_object
+from tagwerk.store.observed import ObservedEngine
 from tagwerk.store.principals import add_principal, principal_by_name
 from tagwerk.store.schema import meta
 from tagwerk.store.sync import changes_since
@@ -223,3 +224,26 @@ def test_large_values_go_both_ways_at_once(store):
         found = [meta(txn, f"note{number}") for number in range(3)]
 
     assert found == [text] * 3
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda txn, sql: txn.row(sql),
+        lambda txn, sql: list(txn.rows(sql)),
+        lambda txn, sql: list(txn.stream(sql)),
+        lambda txn, sql: txn.execute(sql),
+        lambda txn, sql: txn.many(sql, [()]),
+    ],
+)
+def test_a_statement_that_fails_has_taken_its_time_too(store, ask):
+    observed = ObservedEngine(store, lambda _mode, _seconds: None)
+
+    with (
+        observed.collecting() as queries,
+        pytest.raises(Exception, match="nothing"),
+        observed.write() as txn,
+    ):
+        ask(txn, "SELECT nothing")
+
+    assert list(queries.by_statement) == ["SELECT nothing"]

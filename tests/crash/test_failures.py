@@ -57,6 +57,8 @@ def test_a_full_disk_refuses_writes_and_goes_on_reading(new_server, tmp_path):
     assert refused
     assert {answer.status for _, answer in refused} <= {503, 507}
     assert all(answer.sentence for _, answer in refused)
+    assert not any(str(server.data) in answer.sentence for _, answer in refused)
+    assert f"{server.data}/tagwerk.sqlite" in server.log.read_text()
     assert set(listed) - {""} == {"before.ics"} | {f"{number}.ics" for number, _ in stored}
     limit_file_size(server, resource.RLIM_INFINITY)
     assert client.put(HOME + "after.ics", event("after")).status == 201

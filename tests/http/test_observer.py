@@ -224,7 +224,8 @@ def test_requests_syncs_and_failures_are_counted(start):
     assert found['tagwerk_invalid_sync_tokens_total{client="iOS"}'] == "1"
     assert found['tagwerk_failed_logins_total{status="401"}'] == "1"
     assert int(found['tagwerk_database_wait_seconds_count{mode="read"}']) > 3
-    assert (found["tagwerk_outbox_depth"], found["tagwerk_database_up"]) == ("0", "1")
+    assert (found["tagwerk_outbox_depth"], found["tagwerk_outbox_dead"]) == ("0", "0")
+    assert found["tagwerk_database_up"] == "1"
 
 
 def test_prometheus_can_read_it(start):

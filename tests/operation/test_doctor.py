@@ -269,11 +269,11 @@ def test_permissions_backups_and_the_clock(tmp_path):
 
 
 def test_a_database_outside_of_the_data_folder(tmp_path):
-    data, place = tmp_path / "data", tmp_path / "elsewhere"
+    place = tmp_path / "elsewhere"
     place.mkdir()
     config = tmp_path / "tagwerk.ini"
-    config.write_text(f"[storage]\nurl = sqlite://{place}/my[1].sqlite\n")
-    words = ("--config", config, "--data", data)
+    config.write_text(f"[storage]\ndata = data\nurl = sqlite://{place}/my[1].sqlite\n")
+    words = ("--config", config)
     tagwerk("user", "add", "anna", "--password-stdin", *words, stdin="secret\n")
     os.chmod(place / "my[1].sqlite", 0o644)
 

@@ -97,6 +97,19 @@ def test_the_database_is_what_was_said_closest_to_the_command(tmp_path, database
     assert settings.storage.database_url == expected
 
 
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [(None, "sqlite:///line/tagwerk.sqlite"), ("sqlite:///other", "sqlite:///other")],
+)
+def test_a_folder_on_the_command_line_has_its_own_database(tmp_path, database, expected):
+    path = written(tmp_path, "[storage]\nurl = sqlite:///file\n")
+    environ = {"TAGWERK_DATABASE": "sqlite:///environ", "TAGWERK_DATA": "/environ"}
+
+    settings = load(path, data=Path("/line"), environ=environ, database=database)
+
+    assert settings.storage.database_url == expected
+
+
 def test_values_are_typed(tmp_path):
     text = """\ufeff
 ; a comment

@@ -10,7 +10,8 @@ import click
 
 from tagwerk.cli.invocation import Invocation, common_options, now, on_terminal, pass_invocation
 from tagwerk.cli.transfer import described, progress_of
-from tagwerk.errors import ConfigurationError
+from tagwerk.errors import ConfigurationError, Conflict
+from tagwerk.store.address import shown
 from tagwerk.store.backup import opened_backup, write_backup
 from tagwerk.store.check import counts
 from tagwerk.store.engine import run
@@ -58,24 +59,28 @@ def restore(invocation: Invocation, file: Path, user: str | None, collection: st
         raise click.UsageError("--collection needs the --user whose it is.")
     if not file.is_file():
         raise ConfigurationError(f"There is no file {click.format_filename(file)}.")
+    settings = invocation.settings()
+    place = shown(settings.storage.database_url)
     with (
         opened_backup(file) as (copy, instant),
-        invocation.engine(invocation.settings(), create=True) as engine,
+        invocation.engine(settings, create=True) as engine,
         copy.read() as source,
     ):
         written = datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         if not yes and on_terminal():
             what = f"{user}/{collection or '*'}" if user else "everything"
-            click.confirm(f"Replace {what} by the backup of {written}?", abort=True, err=True)
+            click.confirm(f"Replace {what} in {place} by the backup of {written}?", abort=True, err=True)
         if user is None:
             with progress_of(copy, "Restoring") as advance:
                 run(engine, lambda txn: restore_all(source, txn, progress=advance))
             with engine.read() as txn:
-                click.echo(f"{described(counts(txn))} were restored as of {written}.")
+                click.echo(f"{described(counts(txn))} were restored as of {written}, in {place}.")
         else:
             name, only = user, collection or ""
             restored = run(engine, lambda txn: restore_user(source, txn, name, now=now(), collection=only))
             for left, heir in restored.left:
                 click.echo(f"{left} belongs to {heir} by now and stays as it is.", err=True)
+            if restored.left and not restored.collections:
+                raise Conflict(f"Nothing of {user} was restored.")
             names = ", ".join(restored.collections) or "Nothing"
-            click.echo(f"{names} of {user} was restored as of {written}.")
+            click.echo(f"{names} of {user} was restored as of {written}, in {place}.")

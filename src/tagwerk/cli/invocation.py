@@ -18,9 +18,9 @@ import click
 
 from tagwerk.errors import ConfigurationError, NotFound
 from tagwerk.model import Principal
-from tagwerk.settings import Settings, load
+from tagwerk.settings import Settings, database_in, load
 from tagwerk.store import Engine, Transaction, open_engine
-from tagwerk.store.address import is_postgresql, shown, sqlite_path
+from tagwerk.store.address import is_postgresql, without_secrets
 from tagwerk.store.principals import principal_by_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,12 +94,13 @@ class Invocation:
             os.umask(0o077)
             if not is_postgresql(storage.database_url):
                 make_private_folder(storage.data)
-        elif not has_database(storage.database_url):
+        try:
+            engine = open_engine(storage.database_url, create=create)
+        except NotFound as error:
             raise ConfigurationError(
-                f"There is no database at {shown(storage.database_url)};"
+                f"{str(error).rstrip('.')};"
                 f" `tagwerk serve` or `tagwerk user add` makes one, --data DIR names another folder."
-            )
-        engine = open_engine(storage.database_url)
+            ) from error
         try:
             yield engine
         finally:
@@ -107,12 +108,17 @@ class Invocation:
 
     def command(self, *words: str) -> str:
         """A command line that works on the same data, as a person would type it here."""
-        places: list[str] = []
-        for option, given in (("config", self.config), ("data", self.data), ("database", self.database)):
-            # Another terminal does not have the variables of this one.
-            value = given or self.environ.get(f"TAGWERK_{option.upper()}")
-            if value:
-                places += [f"--{option}", shown(str(value))]
+        # Another terminal does not have the variables of this one.
+        config = self.config or self.environ.get("TAGWERK_CONFIG")
+        data = self.data or self.environ.get("TAGWERK_DATA")
+        database = self.database or ("" if self.data else self.environ.get("TAGWERK_DATABASE"))
+        places = ["--config", str(config)] if config else []
+        storage = self.settings().storage
+        if data and (database or storage.database_url == database_in(storage.data)):
+            # Where the file names the database, the folder would name another one.
+            places += ["--data", str(data)]
+        if database:
+            places += ["--database", without_secrets(database)]
         return shlex.join([_program(), *words, *places])
 
 
@@ -213,12 +219,6 @@ def _readable(path: Path) -> bool | None:
     except OSError:
         return False
     return True
-
-
-def has_database(url: str) -> bool:
-    """Whether there is something to open."""
-    # Where a file may be missing, somebody meant another one; a server's database is asked for itself.
-    return not url.startswith("sqlite:///") or sqlite_path(url).exists()
 
 
 def _program() -> str:

@@ -11,7 +11,7 @@ import click
 from tagwerk.cli.invocation import Invocation, common_options, now, pass_invocation
 from tagwerk.cli.table import table
 from tagwerk.store.engine import run
-from tagwerk.store.outbox import DEAD, drop_job, retry_job
+from tagwerk.store.outbox import DEAD, Job, drop_job, retry_job
 from tagwerk.store.outbox import jobs as all_jobs
 
 
@@ -38,7 +38,7 @@ def list_(invocation: Invocation, dead: bool, as_json: bool) -> None:
     with invocation.engine(invocation.settings()) as engine, engine.read() as txn:
         found = [job for job in all_jobs(txn) if not dead or job.state == DEAD]
     if as_json:
-        click.echo(json.dumps([asdict(job) for job in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_shown(job) for job in found], indent=2, ensure_ascii=False))
         return
     rows = [
         (str(job.id), job.kind, job.key, job.state, _instant(job.due), job.attempts, job.error)
@@ -67,6 +67,13 @@ def drop(invocation: Invocation, job: int) -> None:
     with invocation.engine(invocation.settings()) as engine:
         run(engine, lambda txn: drop_job(txn, job))
     click.echo(f"Job {job} was dropped.")
+
+
+def _shown(job: Job) -> dict[str, object]:
+    """A job as JSON; what cannot be read of it is there as it is stored."""
+    found = asdict(job)
+    unreadable = found.pop("unreadable")
+    return found if unreadable is None else found | {"payload": unreadable}
 
 
 def _instant(seconds: int) -> str:

@@ -55,6 +55,9 @@ def maintenance(invocation: Invocation, no_backup: bool, no_check: bool) -> None
 def back_up(engine: Engine, settings: Settings) -> str:
     """Write a backup, whole or not at all, and remove those that are too many; what was done."""
     folder = settings.maintenance.backup_folder
+    if folder.is_relative_to(settings.storage.data):
+        # With a database elsewhere nobody has made it yet.
+        make_private_folder(settings.storage.data)
     make_private_folder(folder)
     for left in folder.glob(".tagwerk-*.part*"):
         left.unlink()

@@ -23,6 +23,7 @@ from tagwerk.migration.mover import CollectionReport, Mover, Report
 from tagwerk.migration.source import Source
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
+from tagwerk.store.address import is_postgresql
 from tagwerk.store.sabre import open_tables
 
 only = click.option(
@@ -206,7 +207,7 @@ def _engine(invocation: Invocation, settings: Settings, *, dry: bool) -> Iterato
             yield engine
             return
     except ConfigurationError:
-        if not dry or settings.storage.data.exists():
+        if not dry or (settings.storage.data.exists() and not is_postgresql(settings.storage.database_url)):
             raise
     with tempfile.TemporaryDirectory(prefix="tagwerk-") as folder:
         engine = open_engine(f"sqlite://{folder}/tagwerk.sqlite")

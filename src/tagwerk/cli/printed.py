@@ -25,9 +25,10 @@ Everything below may stand in an INI file that `--config FILE` or else `$TAGWERK
 has to be said: without a file all defaults hold. What is not known is refused with the line it stands in.
 
 `--data`, `--database`, `--host` and `--port` on the command line win over `$TAGWERK_DATA` and `$TAGWERK_DATABASE`,
-which win over the file. A path in the file counts from the file's folder. A size is a number of bytes, or one with
-a unit: `kB`, `MB` and `GB` are thousands, `KiB`, `MiB` and `GiB` (also `K`, `M`, `G`) are 1024s. A comment stands on
-a line of its own, after `#` or `;`.
+which win over the file. `--data` without `--database` means the database in that folder, whatever the variables and
+the file say. A path in the file counts from the file's folder. A size is a number of bytes, or one with a unit: `kB`,
+`MB` and `GB` are thousands, `KiB`, `MiB` and `GiB` (also `K`, `M`, `G`) are 1024s. A comment stands on a line of its
+own, after `#` or `;`.
 
 This page and the file are printed by `tagwerk options --markdown` and `tagwerk options --ini`.
 """

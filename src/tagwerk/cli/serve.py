@@ -80,12 +80,15 @@ def serve(
     configure(settings.logging)
     manager = ServiceManager()
     sockets: list[socket.socket] = []
+    # Until it listens, nothing has to be finished.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if server.workers == 1:
             _serve_alone(invocation, settings, sockets, manager, self_signed=self_signed)
         else:
             _serve_together(invocation, settings, sockets, manager, self_signed=self_signed)
     finally:
+        signal.signal(signal.SIGTERM, before)
         for each in sockets:
             each.close()
 

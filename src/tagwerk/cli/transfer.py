@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 
 import click
 
-from tagwerk.cli.invocation import common_options, has_database
+from tagwerk.cli.invocation import common_options
 from tagwerk.cli.table import counted
 from tagwerk.errors import ConfigurationError
 from tagwerk.store import Engine, open_engine
@@ -31,10 +31,11 @@ def transfer(source: str, target: str) -> None:
     """
     if source == target:
         raise ConfigurationError("--from and --to name the same database.")
-    if not has_database(source):
-        raise ConfigurationError(f"There is no database at {shown(source)}.")
     os.umask(0o077)
-    with closing(open_engine(source)) as reading, closing(open_engine(target, unfinished=True)) as writing:
+    with (
+        closing(open_engine(source, create=False)) as reading,
+        closing(open_engine(target, unfinished=True)) as writing,
+    ):
         with progress_of(reading, "Transferring") as advance:
             move(reading, writing, name=shown(source), progress=advance)
         with writing.read() as txn:

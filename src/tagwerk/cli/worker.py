@@ -31,9 +31,8 @@ def worker(invocation: Invocation) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with invocation.engine(settings) as engine:
-        plan_upkeep(engine)
         click.echo("Tagwerk does the jobs.")
-        JobWorker(engine, handlers(settings, engine)).run(stopped)
+        _worker(settings, engine).run(stopped)
 
 
 @contextmanager
@@ -42,9 +41,12 @@ def jobs_in_server(settings: Settings, engine: Engine) -> Iterator[None]:
     if settings.jobs.run != "serve":
         yield
         return
-    plan_upkeep(engine)
-    with at_work(JobWorker(engine, handlers(settings, engine))):
+    with at_work(_worker(settings, engine)):
         yield
+
+
+def _worker(settings: Settings, engine: Engine) -> JobWorker:
+    return JobWorker(engine, handlers(settings, engine), plan=lambda: plan_upkeep(engine))
 
 
 def handlers(settings: Settings, engine: Engine) -> Mapping[str, Handler]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
@@ -14,7 +13,6 @@ from tagwerk.dav.registry import Method, Registry
 from tagwerk.dav.resources import Context, where_is
 from tagwerk.errors import (
     BadGateway,
-    DiskFull,
     InvalidPath,
     MethodNotAllowed,
     TagwerkError,
@@ -27,8 +25,6 @@ from tagwerk.store import Engine
 from tagwerk.store.collections import NOTIFICATIONS, expect_binding, lock_places
 from tagwerk.store.engine import Transaction, again, run
 from tagwerk.store.principals import expect_principal, principal_by_name
-
-log = logging.getLogger(__name__)
 
 NOBODY = Principal(PrincipalId(0), "", "person", "", (), "active", 0)
 """Who asks without having logged in; owns and sees nothing."""
@@ -51,8 +47,6 @@ class DavEngine:
             # Where the database undid it for another request's sake, all of it is done again.
             return again(lambda: self._handle(request))
         except TagwerkError as error:
-            if isinstance(error, DiskFull):
-                log.error("%s", error)
             return failures.response(error, auth=self._settings.auth)
 
     def _handle(self, request: Request) -> Response:

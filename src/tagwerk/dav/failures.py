@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from tagwerk import errors
 from tagwerk.dav import paths, xml
 from tagwerk.dav.message import Response
 from tagwerk.settings import Auth
+
+log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[errors.TagwerkError], int], ...] = (
     (errors.InvalidRequest, 400),
@@ -42,7 +46,7 @@ def challenges(auth: Auth) -> str:
 def response(error: errors.TagwerkError, *, auth: Auth | None = None) -> Response:
     """The answer to a request that failed: a status, a precondition, and a sentence.
 
-    `auth` is needed for who is to log in.
+    `auth` is needed for who is to log in.  What a client is not told goes to the log.
     """
     status = status_of(error)
     headers = {"Content-Type": xml.XML_TYPE}
@@ -52,8 +56,10 @@ def response(error: errors.TagwerkError, *, auth: Auth | None = None) -> Respons
         headers["WWW-Authenticate"] = challenges(auth)
     if isinstance(error, errors.Unavailable | errors.TooManyAttempts):
         headers["Retry-After"] = str(error.retry_after)
+    if error.told:
+        log.error("%s", error)
     inside = xml.href(error.href) if error.href else ""
-    return Response(status, headers, xml.error_body(error.condition, str(error), inside=inside))
+    return Response(status, headers, xml.error_body(error.condition, error.told or str(error), inside=inside))
 
 
 def uid_conflict(

@@ -1,8 +1,8 @@
 """The ASGI application: what happens to a request before and after the DAV engine.
 
 The frame (`tagwerk_radicale.application`) logs in and hands on to `tagwerk.dav`; it is
-called in worker threads, and big answers are read from it piece by piece, so a slow
-client holds no thread.
+called in worker threads.  What a slow client has not taken of a big answer waits for it
+elsewhere (`http.backlog`): it holds no thread and no connection of the database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -27,6 +27,7 @@ from tagwerk.dav import failures
 from tagwerk.dav.message import Response
 from tagwerk.errors import TagwerkError
 from tagwerk.http import timezones
+from tagwerk.http.backlog import PIECE, Backlog, close_body, gathered
 from tagwerk.http.bodies import Body, read_body
 from tagwerk.http.compression import compressed, wants_gzip
 from tagwerk.http.observer import (
@@ -43,19 +44,17 @@ from tagwerk.store.observed import ObservedEngine
 
 log = logging.getLogger(__name__)
 
-_COLLECT = 256 * 1024
-"""Bytes of an answer that are collected before it is streamed instead."""
-
-_PIECE = 256 * 1024
-"""Bytes of a streamed answer that are made at a time."""
-
 _STALLED_SECONDS = 120
-"""How long a client may take for one piece; it holds a snapshot, and the log of the database grows meanwhile."""
+"""How long a client may take for one piece of an answer, which fills the disk meanwhile."""
 
 _RESPONSE = b"<D:response>"
 
 THREADS = 16
-"""Requests that are worked on at the same time; SQLite and the GIL gain nothing from more."""
+"""Requests that are worked on at the same time; SQLite and the GIL gain nothing from more.
+
+There are more connections to the database (`store.postgresql.CONNECTIONS`), so who is
+worked on has one.
+"""
 
 
 class Handler(Protocol):
@@ -69,6 +68,9 @@ class Handler(Protocol):
 
 
 FrameFactory = Callable[[Settings, Engine], Handler]
+
+Answer = tuple[Response, Backlog | None]
+"""A long one has its body, or what is made of it, in a backlog."""
 
 
 def create(
@@ -134,22 +136,44 @@ class DavApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        backlog: Backlog | None = None
         try:
             path = _path_below(scope, self._settings.server.base_path)
             async with read_body(scope, receive, limit=self._settings.server.max_body_size) as body:
-                loop = asyncio.get_running_loop()
-                # In the context of this task, so that the log knows the request.
-                answer = partial(copy_context().run, self._answer, scope, body, path)
-                response = await loop.run_in_executor(self._threads, answer)
+                response, backlog = await self._begun(scope, body, path)
         except TagwerkError as error:
             response = failures.response(error, auth=self._settings.auth)
-        await self._send(response, scope, receive, send)
+        await self._send(response, backlog, scope, receive, send)
 
-    def _answer(self, scope: Scope, body: Body, path: str) -> Response:
-        if self._observed is None:
-            return self._watched(scope, body.read(), path)
-        with self._observed.collecting() as scope[QUERIES]:
-            return self._watched(scope, body.read(), path)
+    async def _begun(self, scope: Scope, body: Body, path: str) -> Answer:
+        """The answer; of a long one the beginning, and its thread goes on with the rest."""
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[Answer] = loop.create_future()
+        # In the context of this task, so that the log knows the request.
+        answer = partial(copy_context().run, self._answer, scope, body, path, begun)
+        working = loop.run_in_executor(self._threads, answer)
+        working.add_done_callback(partial(_pass_on, begun))
+        try:
+            return await begun
+        except asyncio.CancelledError:
+            working.cancel()
+            raise
+
+    def _answer(self, scope: Scope, body: Body, path: str, begun: asyncio.Future[Answer]) -> Answer:
+        """The whole answer; `begun` has a long one when its beginning is made."""
+        with self._observed.collecting() if self._observed else contextlib.nullcontext() as scope[QUERIES]:
+            response = self._watched(scope, body.read(), path)
+            if isinstance(response.body, bytes):
+                return response, None
+            parts = response.body
+            response.body = gathered(parts)
+            if len(response.body) < PIECE:
+                return response, None
+            loop = begun.get_loop()
+            backlog = Backlog(loop, response.body, parts)
+            loop.call_soon_threadsafe(_begin, begun, response, backlog)
+            backlog.fill()
+            return response, backlog
 
     def _watched(self, scope: Scope, body: bytes, path: str) -> Response:
         report = scope["method"] == "REPORT"
@@ -159,16 +183,16 @@ class DavApp:
         synced = report and scope[REPORT] == "sync-collection"
         if synced and response.status == 207 and not isinstance(response.body, bytes):
             response.body = _Counted(response.body, scope)
-        if not isinstance(response.body, bytes):
-            response = _collected(response, response.body)
-        elif synced:
+        if synced and isinstance(response.body, bytes):
             if response.status == 207:
                 scope[SYNCED] = response.body.count(_RESPONSE)
             elif response.status == 403 and b"valid-sync-token" in response.body:
                 scope[INVALID_TOKEN] = True
         return response
 
-    async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send(
+        self, response: Response, backlog: Backlog | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         headers = {name.lower(): value for name, value in response.headers.items()}
         headers.setdefault("cache-control", "no-cache, private")
         headers["x-content-type-options"] = "nosniff"
@@ -176,7 +200,8 @@ class DavApp:
         if compressible and headers.get("content-type"):
             headers["vary"] = "Accept-Encoding"
         gzip = compressible and wants_gzip(scope)
-        if isinstance(response.body, bytes):
+        if backlog is None:
+            assert isinstance(response.body, bytes)
             body = response.body
             if gzip and len(body) > 1024:
                 body = b"".join([part async for part in compressed(_one(body))])
@@ -188,32 +213,30 @@ class DavApp:
             return
         if gzip:
             headers["content-encoding"] = "gzip"
-        if scope["method"] == "HEAD":
-            # How long it would be is not known, so nothing is said of it (RFC 9110 8.6).
-            close_body(response.body)
+        async with contextlib.aclosing(backlog):
             await send(_start(response.status, headers))
-            await send({"type": "http.response.body", "body": b""})
-            return
-        async with contextlib.aclosing(self._pieces(response)) as pieces:
-            await send(_start(response.status, headers))
+            if scope["method"] == "HEAD":
+                # How long it would be is not known, so nothing is said of it (RFC 9110 8.6).
+                await send({"type": "http.response.body", "body": b""})
+                return
+            pieces = backlog.pieces()
             await _stream(compressed(pieces) if gzip else pieces, receive, send)
 
-    async def _pieces(self, response: Response) -> AsyncGenerator[bytes, None]:
-        """The body, each piece made in a worker thread; the snapshot is given up whatever happens."""
-        body: Any = response.body
-        loop = asyncio.get_running_loop()
-        # The next piece is made while the client takes this one.
-        coming = loop.run_in_executor(self._threads, partial(copy_context().run, _gathered, body))
-        try:
-            while part := await coming:
-                coming = loop.run_in_executor(self._threads, partial(copy_context().run, _gathered, body))
-                yield part
-        finally:
-            coming.add_done_callback(lambda done: done.cancelled() or done.exception())
-            # ValueError: the thread is still at work on it.
-            with contextlib.suppress(RuntimeError, ValueError):
-                await asyncio.wait([coming])
-                close_body(body)
+
+def _begin(begun: asyncio.Future[Answer], response: Response, backlog: Backlog) -> None:
+    if begun.cancelled():
+        backlog.give_up()
+    else:
+        begun.set_result((response, backlog))
+
+
+def _pass_on(begun: asyncio.Future[Answer], working: asyncio.Future[Answer]) -> None:
+    if begun.done() or working.cancelled():
+        return
+    if error := working.exception():
+        begun.set_exception(error)
+    else:
+        begun.set_result(working.result())
 
 
 def _path_below(scope: Scope, base: str) -> str:
@@ -223,20 +246,6 @@ def _path_below(scope: Scope, base: str) -> str:
     if base and (path == base or path.startswith(base + "/")):
         path = path[len(base) :]
     return path or "/"
-
-
-def _collected(response: Response, parts: Iterator[bytes]) -> Response:
-    """An answer that fits is sent whole, with its length; a longer one goes on as a stream."""
-    begun: list[bytes] = []
-    size = 0
-    for part in parts:
-        begun.append(part)
-        size += len(part)
-        if size > _COLLECT:
-            response.body = _Chained(b"".join(begun), parts)
-            return response
-    response.body = b"".join(begun)
-    return response
 
 
 class _Counted:
@@ -256,33 +265,6 @@ class _Counted:
 
     def close(self) -> None:
         close_body(self._parts)
-
-
-class _Chained:
-    """What was read already, then the rest."""
-
-    def __init__(self, begun: bytes, rest: Iterator[bytes]) -> None:
-        self._begun: bytes | None = begun
-        self._rest = rest
-
-    def __iter__(self) -> _Chained:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._begun is not None:
-            begun, self._begun = self._begun, None
-            return begun
-        return next(self._rest)
-
-    def close(self) -> None:
-        close_body(self._rest)
-
-
-def close_body(parts: object) -> None:
-    """Give up what a body holds that nobody reads to its end."""
-    close = getattr(parts, "close", None)
-    if close is not None:
-        close()
 
 
 async def _stream(parts: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
@@ -307,18 +289,6 @@ async def _stream(parts: AsyncIterator[bytes], receive: Receive, send: Send) -> 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-
-def _gathered(parts: Iterator[bytes]) -> bytes:
-    """The next parts, as many as are worth a change of threads; nothing at the end."""
-    begun: list[bytes] = []
-    size = 0
-    for part in parts:
-        begun.append(part)
-        size += len(part)
-        if size >= _PIECE:
-            break
-    return b"".join(begun)
 
 
 def _start(status: int, headers: dict[str, str]) -> dict[str, Any]:

@@ -29,8 +29,8 @@ from tagwerk.settings import Settings
 from tagwerk.sharing.links import PATH
 from tagwerk.store import Engine
 from tagwerk.store.observed import Queries
+from tagwerk.store.outbox import depths
 from tagwerk.store.schema import DOCTOR, meta
-from tagwerk.store.upkeep import outbox_depth
 
 REPORT = "tagwerk.report"
 """In the scope: the name of a REPORT, set by whoever reads the body."""
@@ -222,17 +222,21 @@ class Observer:
     async def _numbers(self) -> tuple[int, str, bytes]:
         gauges = {}
         try:
-            depth = await to_thread.run_sync(self._depth)
-            gauges["tagwerk_outbox_depth"] = ("Work that changes caused and that is not done.", float(depth))
+            waiting, dead = await to_thread.run_sync(self._depths)
+            gauges["tagwerk_outbox_depth"] = (
+                "Work that changes caused and that is to be done.",
+                float(waiting),
+            )
+            gauges["tagwerk_outbox_dead"] = ("Work that was given up; tagwerk jobs tells why.", float(dead))
             up = 1.0
         except TagwerkError:
             up = 0.0
         gauges["tagwerk_database_up"] = ("Whether the database answers.", up)
         return 200, CONTENT_TYPE, self.metrics.render(gauges).encode()
 
-    def _depth(self) -> int:
+    def _depths(self) -> tuple[int, int]:
         with self._engine.read() as txn:
-            return outbox_depth(txn)
+            return depths(txn)
 
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         metrics, method = self.metrics, scope["method"].upper()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tagwerk.errors import ConfigurationError, Conflict
+from tagwerk.errors import ConfigurationError, Conflict, NotFound
 from tagwerk.store import schema
-from tagwerk.store.address import is_postgresql, sqlite_path
+from tagwerk.store.address import is_postgresql, shown, sqlite_path
 from tagwerk.store.engine import Engine, Transaction
 from tagwerk.store.sqlite import SqliteEngine
 
 __all__ = ["Engine", "Transaction", "open_engine"]
 
 
-def open_engine(url: str, *, unfinished: bool = False) -> Engine:
-    """Open the database at `url` and bring its schema up to date.
+def open_engine(url: str, *, create: bool = True, unfinished: bool = False) -> Engine:
+    """Open the database at `url` and bring its schema up to date; where there is none it is made, if `create`.
 
     Only who asks for an `unfinished` one gets one into which a transfer was begun and not ended.
 
@@ -21,12 +21,15 @@ def open_engine(url: str, *, unfinished: bool = False) -> Engine:
     Raises:
         ConfigurationError: no such kind of database, its folder is missing, or the extra
             that brings psycopg is.
+        NotFound: there is none, and it is not to be made.
         Unavailable: it cannot be reached or used.
         Conflict: a transfer into it was begun and not ended.
         SchemaMismatch: the database is of a newer Tagwerk.
     """
-    engine = _postgresql(url) if is_postgresql(url) else _sqlite(url)
+    engine = _postgresql(url) if is_postgresql(url) else _sqlite(url, create=create)
     try:
+        if not create and not schema.is_there(engine):
+            raise NotFound(f"There is no database at {shown(url)}.")
         schema.prepare(engine)
         engine.opened()
         if not unfinished:
@@ -46,8 +49,11 @@ def _refuse_unfinished(engine: Engine) -> None:
         )
 
 
-def _sqlite(url: str) -> Engine:
+def _sqlite(url: str, *, create: bool) -> Engine:
     path = sqlite_path(url)
+    if not create and not path.exists():
+        # To open it would make it.
+        raise NotFound(f"There is no database at {shown(url)}.")
     if not path.parent.is_dir():
         raise ConfigurationError(f"The folder {path.parent} of the database does not exist.")
     return SqliteEngine(path)

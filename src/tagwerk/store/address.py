@@ -39,6 +39,13 @@ def shown(url: str) -> str:
     return _SECRETS.sub(r"\1***", _USERINFO.sub(r"\1:***@", url))
 
 
+def without_secrets(url: str) -> str:
+    """The URL as it works where the password is known from elsewhere, as from ``~/.pgpass``."""
+    place, mark, query = _USERINFO.sub(r"\1@", url).partition("?")
+    kept = [each for each in query.split("&") if not _SECRETS.match(f"?{each}")]
+    return place + mark + "&".join(kept) if query and kept else place
+
+
 def secrets_of(url: str) -> tuple[str, ...]:
     """What must not be seen in what a library says about the URL."""
     found = [match.group(0).partition("=")[2] for match in _SECRETS.finditer(url)]

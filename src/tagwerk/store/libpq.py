@@ -13,10 +13,10 @@ from psycopg.types.numeric import NumericBinaryLoader
 
 from tagwerk.errors import (
     ConfigurationError,
+    DatabaseUnavailable,
     DiskFull,
     InvalidRequest,
     Refused,
-    Unavailable,
     Undone,
 )
 from tagwerk.model import CollectionId, Modseq
@@ -86,8 +86,10 @@ def conninfo(url: str) -> str:
     Raises:
         ConfigurationError: libpq does not understand it.
     """
+    scheme, mark, rest = url.partition("://")
     try:
-        given = conninfo_to_dict(url)
+        # libpq knows schemes in lower case only (RFC 3986 3.1).
+        given = conninfo_to_dict(scheme.lower() + mark + rest)
     except psycopg.Error as error:
         raise ConfigurationError(f"{shown(url)!r} is no URL of a database: {_said(error, url)}.") from error
     # The password may stand there, but `make_conninfo` is called by nobody who prints it.
@@ -129,18 +131,18 @@ def translate(error: psycopg.Error, url: str, *, connecting: bool = False) -> Ex
     if code == _DISK_FULL:
         return DiskFull(f"The disk of the database {place} is full.")
     if code == _CANCELLED:
-        return Unavailable(f"The database {place} took more than {STATEMENT_SECONDS} seconds.")
+        return DatabaseUnavailable(f"The database {place} took more than {STATEMENT_SECONDS} seconds.")
     if code == _TOO_LARGE:
         return Refused("A UID or a name is longer than the database can index.")
     if code.startswith("22"):
         return InvalidRequest(f"The database does not take a text of this request: {said}.")
     if code == "28P01" or (connecting and code.startswith(("28", "3D"))):
-        return Unavailable(f"The database {place} does not let us in: {said}.")
+        return DatabaseUnavailable(f"The database {place} does not let us in: {said}.")
     if code.startswith(("08", "57P")) or (isinstance(error, psycopg.OperationalError) and not code):
-        kind = Unavailable if connecting else Undone
+        kind = DatabaseUnavailable if connecting else Undone
         return kind(f"The database {place} cannot be reached: {said}.")
     if code.startswith(("25", "42501", "53", "55", "58", "XX", "3D", "28", "0A")):
-        return Unavailable(f"The database {place} cannot be used: {said}.")
+        return DatabaseUnavailable(f"The database {place} cannot be used: {said}.")
     if isinstance(error, psycopg.DataError) and not code:
         return InvalidRequest(f"The database does not take a text of this request: {said}.")
     return error

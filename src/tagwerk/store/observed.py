@@ -97,45 +97,58 @@ class _ObservedTransaction:
 
     def execute(self, sql: str, params: Params = ()) -> int:
         begin = time.perf_counter()
-        changed = self._txn.execute(sql, params)
-        self._queries.add(sql, time.perf_counter() - begin)
-        return changed
+        try:
+            return self._txn.execute(sql, params)
+        finally:
+            self._queries.add(sql, time.perf_counter() - begin)
 
     def later(self, sql: str, params: Params = ()) -> None:
         begin = time.perf_counter()
-        self._txn.later(sql, params)
-        self._queries.add(sql, time.perf_counter() - begin)
+        try:
+            self._txn.later(sql, params)
+        finally:
+            self._queries.add(sql, time.perf_counter() - begin)
 
     def ahead(self, sql: str, params: Params = ()) -> None:
         self._txn.ahead(sql, params)
 
     def many(self, sql: str, rows: Sequence[Params]) -> None:
         begin = time.perf_counter()
-        self._txn.many(sql, rows)
-        self._queries.add(sql, time.perf_counter() - begin)
+        try:
+            self._txn.many(sql, rows)
+        finally:
+            self._queries.add(sql, time.perf_counter() - begin)
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         begin = time.perf_counter()
-        row = self._txn.row(sql, params)
-        self._queries.add(sql, time.perf_counter() - begin)
-        return row
+        try:
+            return self._txn.row(sql, params)
+        finally:
+            self._queries.add(sql, time.perf_counter() - begin)
 
     def rows(self, sql: str, params: Params = ()) -> Iterator[Row]:
-        begin = time.perf_counter()
-        rows = iter(self._txn.rows(sql, params))
-        return self._fetched(sql, rows, time.perf_counter() - begin)
+        return self._asked(self._txn.rows, sql, params)
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        return self._asked(self._txn.stream, sql, params)
+
+    def _asked(self, ask: Callable[[str, Params], Iterator[Row]], sql: str, params: Params) -> Iterator[Row]:
         begin = time.perf_counter()
-        rows = iter(self._txn.stream(sql, params))
+        try:
+            rows = iter(ask(sql, params))
+        except BaseException:
+            self._queries.add(sql, time.perf_counter() - begin)
+            raise
         return self._fetched(sql, rows, time.perf_counter() - begin)
 
     def _fetched(self, sql: str, rows: Iterator[Row], spent: float) -> Iterator[Row]:
         try:
             while True:
                 begin = time.perf_counter()
-                batch = list(islice(rows, _BATCH))
-                spent += time.perf_counter() - begin
+                try:
+                    batch = list(islice(rows, _BATCH))
+                finally:
+                    spent += time.perf_counter() - begin
                 if not batch:
                     return
                 yield from batch

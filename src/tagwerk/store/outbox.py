@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tagwerk.errors import NotFound
@@ -38,7 +38,10 @@ _COLUMNS = "principal_id, id, kind, key, payload, state, created, due, attempts,
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row of the outbox; `created` and `due` are in seconds since 1970."""
+    """A row of the outbox; `created` and `due` are in seconds since 1970.
+
+    `unreadable` is the payload as it is stored where that is no JSON object; then `payload` is empty.
+    """
 
     principal: PrincipalId
     id: int
@@ -50,6 +53,7 @@ class Job:
     due: int
     attempts: int
     error: str
+    unreadable: str | None = None
 
 
 def add_job(
@@ -82,18 +86,22 @@ def take_job(txn: Transaction, kinds: Collection[str], *, now: int) -> Job | Non
     """
     if not kinds:
         return None
-    row = txn.row(
-        f"SELECT {_COLUMNS} FROM outbox WHERE state = 'waiting' AND (due <= ? OR due > ?)"
-        f" AND kind IN ({', '.join('?' * len(kinds))}) ORDER BY due LIMIT 1" + txn.skip_locked,
-        (now, now + 2 * LONGEST_PAUSE, *kinds),
-    )
-    if row is None:
-        return None
-    job = _job(row)
-    if job.attempts >= MOST_ATTEMPTS:
-        # Nobody said how the last attempt ended: whoever does this job dies of it.
-        fail_job(txn, job, job.error or "Every worker that took it died.", now=now)
-        return take_job(txn, kinds, now=now)
+    while True:
+        row = txn.row(
+            f"SELECT {_COLUMNS} FROM outbox WHERE state = 'waiting' AND (due <= ? OR due > ?)"
+            f" AND kind IN ({', '.join('?' * len(kinds))}) ORDER BY due LIMIT 1" + txn.skip_locked,
+            (now, now + 2 * LONGEST_PAUSE, *kinds),
+        )
+        if row is None:
+            return None
+        job = _job(row)
+        if job.unreadable is not None:
+            fail_job(txn, job, f"What is to be done cannot be read: {job.unreadable}", now=now, last=True)
+        elif job.attempts >= MOST_ATTEMPTS:
+            # Nobody said how the last attempt ended: whoever does this job dies of it.
+            fail_job(txn, job, job.error or "Every worker that took it died.", now=now)
+        else:
+            break
     txn.execute(
         "UPDATE outbox SET attempts = attempts + 1, due = ? WHERE principal_id = ? AND id = ?",
         (now + LEASE_SECONDS, job.principal, job.id),
@@ -109,13 +117,13 @@ def finish_job(txn: Transaction, job: Job) -> None:
     )
 
 
-def fail_job(txn: Transaction, job: Job, error: str, *, now: int, pause: int = 0) -> bool:
+def fail_job(txn: Transaction, job: Job, error: str, *, now: int, pause: int = 0, last: bool = False) -> bool:
     """It failed: it is tried again after `pause` seconds, or a pause that doubles each time.
 
     False if that was the last time; then it is dead until somebody retries or drops it.
     """
     attempts = job.attempts + 1
-    dead = attempts >= MOST_ATTEMPTS
+    dead = last or attempts >= MOST_ATTEMPTS
     pause = pause or min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
     txn.execute(
         "UPDATE outbox SET state = ?, due = ?, error = ? WHERE principal_id = ? AND id = ?",
@@ -129,6 +137,14 @@ def jobs(txn: Transaction) -> Iterator[Job]:
     return map(
         _job, txn.stream(f"SELECT {_COLUMNS} FROM outbox WHERE state <> 'done' ORDER BY state, due, id")
     )
+
+
+def depths(txn: Transaction) -> tuple[int, int]:
+    """How many jobs wait, and how many are dead."""
+    found: dict[str, int] = dict(
+        txn.rows("SELECT state, COUNT(*) FROM outbox WHERE state IN ('waiting', 'dead') GROUP BY state")
+    )
+    return found.get(WAITING, 0), found.get(DEAD, 0)
 
 
 def retry_job(txn: Transaction, job: int, *, now: int) -> None:
@@ -160,5 +176,11 @@ def forget_done(txn: Transaction, *, before: int) -> int:
 
 
 def _job(row: Row) -> Job:
-    principal, job, kind, key, payload, *rest = row
-    return Job(PrincipalId(principal), job, kind, key, json.loads(payload), *rest)
+    principal, number, kind, key, payload, *rest = row
+    try:
+        read = json.loads(payload)
+    except (ValueError, RecursionError):
+        read = None
+    readable = isinstance(read, dict)
+    job = Job(PrincipalId(principal), number, kind, key, read if readable else {}, *rest)
+    return job if readable else replace(job, unreadable=payload)

@@ -19,11 +19,9 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import Connection, errors
-from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from tagwerk.errors import ConfigurationError, TagwerkError, Unavailable, Undone
+from tagwerk.errors import ConfigurationError, DatabaseUnavailable, TagwerkError, Undone
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store import libpq
 from tagwerk.store.address import shown
@@ -34,13 +32,13 @@ from tagwerk.store.wire import Wire
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 20
-"""Connections of one process: its threads, and answers that are being streamed."""
+"""Connections of one process: more than it has threads that answer requests, as others note and do things."""
 
 WAIT_SECONDS = 5.0
 """How long a request waits for a connection before it is told to come back."""
 
-RECONNECT_SECONDS = 2.0
-"""How long a connection is tried for; the next request tries again."""
+_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+"""Seconds between two attempts to connect; they double."""
 
 WATCH_SECONDS = 0.25
 """How long somebody who waits for changes listens before looking up."""
@@ -140,13 +138,13 @@ class PostgresTransaction:
 
 
 class _Connection(Connection[Row]):
-    """A connection of the pool, with what is on its way through it."""
+    """A connection that is kept, with what is on its way through it."""
 
     wire: Wire
 
 
 class PostgresEngine:
-    """A pool of connections to one database, opened by this process."""
+    """Connections to one database, opened by this process as they are needed, and kept."""
 
     name = "postgresql"
 
@@ -156,30 +154,13 @@ class PostgresEngine:
         self._closed = False
         self._follows = False
         self._ending: deque[_Connection] = deque()
-        conninfo = libpq.conninfo(url)
-        self._pool: ConnectionPool[_Connection] = ConnectionPool(
-            conninfo,
-            connection_class=_Connection,
-            kwargs={"autocommit": True, "context": libpq.Context()},
-            min_size=0,
-            max_size=CONNECTIONS,
-            max_waiting=200,
-            timeout=WAIT_SECONDS,
-            max_idle=300.0,
-            reconnect_timeout=RECONNECT_SECONDS,
-            configure=self._configure,
-            name="tagwerk",
-            open=False,
-        )
-        # What it logs is what our own sentences say, at every attempt.
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        self._look_once(conninfo)
-        self._pool.open()
+        self._places = threading.BoundedSemaphore(CONNECTIONS)
+        self._conninfo = libpq.conninfo(url)
+        self._look_once()
 
-    def _look_once(self, conninfo: str) -> None:
-        """Connect outside of the pool, which would not say why it cannot."""
+    def _look_once(self) -> None:
         try:
-            with psycopg.connect(conninfo, autocommit=True) as connection:
+            with psycopg.connect(self._conninfo, autocommit=True) as connection:
                 info = connection.info
                 encoding, version = info.parameter_status("server_encoding"), info.server_version
         except psycopg.Error as error:
@@ -200,14 +181,20 @@ class PostgresEngine:
         # Who was connected before has not looked.
         self._forget_idle()
 
-    def _configure(self, connection: _Connection) -> None:
-        libpq.configure(connection)
-        connection.wire = Wire(connection)
-        if self._follows:
-            txn = PostgresTransaction(connection.wire, commits=True)
-            connection.wire.later(_WRITE)
-            follow(txn)
-            self._commit(connection, txn.changes)
+    def _connect(self) -> _Connection:
+        connection = _Connection.connect(self._conninfo, autocommit=True, context=libpq.Context())
+        try:
+            libpq.configure(connection)
+            connection.wire = Wire(connection)
+            if self._follows:
+                txn = PostgresTransaction(connection.wire, commits=True)
+                connection.wire.later(_WRITE)
+                follow(txn)
+                self._commit(connection, txn.changes)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def glance(self) -> Iterator[PostgresTransaction]:
@@ -226,7 +213,7 @@ class PostgresEngine:
             if libpq.is_read_only(connection):
                 # Whoever connects later may find that it was taken back.
                 connection.close()
-                raise Unavailable(
+                raise DatabaseUnavailable(
                     f"The database {shown(self._url)} takes no changes: default_transaction_read_only is on."
                 )
             connection.wire.later(_WRITE)
@@ -247,7 +234,10 @@ class PostgresEngine:
                 connection.close()
                 raise Undone(f"The database {shown(self._url)} takes no changes: it is a standby.") from error
             finally:
-                self._end(connection)
+                try:
+                    self._end(connection)
+                finally:
+                    self._places.release()
 
     def _commit(self, connection: _Connection, changes: Mapping[CollectionId, Modseq]) -> None:
         # One exchange with what is still to be sent; the news go out with the commit, or not at all.
@@ -257,63 +247,74 @@ class PostgresEngine:
             if error.sqlstate and not connection.broken:
                 raise
             # Nobody can know whether it is there; done again it might be there twice.
-            raise Unavailable(
+            raise DatabaseUnavailable(
                 f"The connection to the database {shown(self._url)} was lost while it stored this."
             ) from error
         if not committed:
             raise RuntimeError("A statement of this transaction failed, and somebody went on.")
 
     def _connection(self) -> _Connection:
-        """One of the pool's, within `WAIT_SECONDS`, or sooner where the database is known to be away.
-
-        Those that broke since they were used are passed over.
-        """
-        while self._ending:
-            with contextlib.suppress(IndexError):
-                connection = self._ending.pop()
-                if connection.wire.has_left():
-                    return connection
-                self._give_back(connection)
-        deadline = time.monotonic() + (WAIT_SECONDS if self._reachable else 1.0)
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                # The pool gives up connecting after a while; each call makes it try again.
-                connection = self._pool.getconn(timeout=max(0.05, min(1.0, left)))
-            except PoolTimeout as error:
-                if left <= 1.0:
-                    raise self._away() from error
-                continue
-            except (PoolClosed, TooManyRequests) as error:
-                raise Unavailable(f"The database {shown(self._url)} has no connection to spare.") from error
-            if not connection.wire.has_left():
-                self._give_back(connection)
-                if left <= 0:
-                    raise self._away()
-                continue
-            if not self._reachable:
-                self._reachable = True
-                log.warning("The database %s answers again.", shown(self._url))
-            return connection
-
-    def _away(self) -> TagwerkError:
-        """Why there is no connection."""
+        """One within `WAIT_SECONDS`, or sooner where the database is known to be away; `_transaction` takes it back."""
+        patience = WAIT_SECONDS if self._reachable else 1.0
+        deadline = time.monotonic() + patience
+        if not self._places.acquire(timeout=patience):
+            raise DatabaseUnavailable(
+                f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use."
+            )
         try:
-            with psycopg.connect(make_conninfo(libpq.conninfo(self._url), connect_timeout="2")) as connection:
-                row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
-        except psycopg.Error as error:
-            found = libpq.translate(error, self._url, connecting=True)
-        else:
-            if not (row and row[0]):
-                return Unavailable(
-                    f"All {CONNECTIONS} connections to the database {shown(self._url)} are in use."
+            return self._kept() or self._new(deadline)
+        except BaseException:
+            self._places.release()
+            raise
+
+    def _kept(self) -> _Connection | None:
+        """The one that was used last; those that broke since are passed over."""
+        while True:
+            try:
+                connection = self._ending.pop()
+            except IndexError:
+                return None
+            if connection.wire.has_left():
+                return connection
+            connection.close()
+
+    def _new(self, deadline: float) -> _Connection:
+        """A new one; it is tried again until `deadline`, as a server that is started again is soon back."""
+        pause = _PAUSE
+        while True:
+            if self._closed:
+                raise DatabaseUnavailable(
+                    f"The database {shown(self._url)} is not used any more: the program ends."
                 )
+            try:
+                connection = self._connect()
+                break
+            except (psycopg.Error, DatabaseUnavailable) as error:
+                if time.monotonic() + pause > deadline:
+                    raise self._away(error) from error
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        if not self._reachable:
+            self._reachable = True
+            log.warning("The database %s answers again.", shown(self._url))
+        return connection
+
+    def _away(self, error: psycopg.Error | DatabaseUnavailable) -> TagwerkError:
+        """Why there is no connection."""
+        if isinstance(error, errors.FeatureNotSupported):
             # It may be behind, and what clients have seen must not go back.
-            found = Unavailable(f"The database {shown(self._url)} is a standby, which is not read from.")
+            error = DatabaseUnavailable(
+                f"The database {shown(self._url)} is a standby, which is not read from."
+            )
+        found = (
+            error
+            if isinstance(error, DatabaseUnavailable)
+            else libpq.translate(error, self._url, connecting=True)
+        )
         if self._reachable:
             self._reachable = False
             log.error("%s", found)
-        return found if isinstance(found, TagwerkError) else Unavailable(f"{found}")
+        return found if isinstance(found, TagwerkError) else DatabaseUnavailable(f"{found}")
 
     def _end(self, connection: _Connection) -> None:
         """Undo what was not committed, and keep the connection for the next one.
@@ -332,24 +333,19 @@ class PostgresEngine:
             connection.close()
             if status == TransactionStatus.UNKNOWN:
                 self._forget_idle()
-        if connection.closed or connection.wire.is_worn or self._closed:
-            self._give_back(connection)
-        else:
+        if connection.wire.is_worn or self._closed:
+            connection.close()
+        if not connection.closed:
             self._ending.append(connection)
 
     def _forget_idle(self) -> None:
         with contextlib.suppress(IndexError):
             while True:
-                self._give_back(self._ending.pop())
-
-    def _give_back(self, connection: _Connection) -> None:
-        """To the pool, which makes a new one when it is asked for more."""
-        connection.close()
-        self._pool.putconn(connection)
+                self._ending.pop().close()
 
     def news(self, stopped: threading.Event) -> Iterator[Mapping[CollectionId, Modseq] | None]:
         # Not one of the pool's: it is kept, and must not be what the requests wait for.
-        with self._translated(), psycopg.connect(libpq.conninfo(self._url), autocommit=True) as connection:
+        with self._translated(), psycopg.connect(self._conninfo, autocommit=True) as connection:
             connection.execute(f"LISTEN {libpq.CHANNEL}")
             yield None
             quiet_since = time.monotonic()
@@ -399,7 +395,6 @@ class PostgresEngine:
     def close(self) -> None:
         self._closed = True
         self._forget_idle()
-        self._pool.close(timeout=1.0)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tagwerk.errors import Unavailable
+from tagwerk.errors import DatabaseUnavailable
 
 _TURN, _NEXT = 0, 1
 _SET = getattr(fcntl, "F_OFD_SETLK", None)
@@ -48,7 +48,7 @@ class Queue:
         """Hold it while writing.
 
         Raises:
-            Unavailable: it did not come within `patience` seconds.
+            DatabaseUnavailable: it did not come within `patience` seconds.
         """
         if self._file is None:
             yield
@@ -74,7 +74,7 @@ class Queue:
         pause = _SHORTEST
         while not self._lock(byte, fcntl.F_WRLCK):
             if time.monotonic() > deadline:
-                raise Unavailable(f"The database {self._database} is busy; try again in a moment.")
+                raise DatabaseUnavailable(f"The database {self._database} is busy; try again in a moment.")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST)
 

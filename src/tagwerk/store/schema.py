@@ -48,6 +48,12 @@ _HAS_KNOWN_FROM = {
 }
 
 
+def is_there(engine: Engine) -> bool:
+    """Whether there is a schema of any version."""
+    with engine.read() as txn:
+        return txn.row(_EXISTS[engine.name]) is not None
+
+
 def prepare(engine: Engine) -> None:
     """Create or migrate the schema where it is needed, in one transaction.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tagwerk.errors import ConfigurationError, DiskFull, TagwerkError, Unavailable, Undone
+from tagwerk.errors import ConfigurationError, DatabaseUnavailable, DiskFull, TagwerkError, Undone
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.queue import Queue
@@ -145,15 +145,17 @@ class SqliteEngine:
         Of another one nothing is known, and what is written to a file that has no name is lost.
 
         Raises:
-            Unavailable: it was removed, another one has its name, or the folder cannot be looked into.
+            DatabaseUnavailable: it was removed, another one has its name, or the folder cannot be looked into.
         """
         try:
             found = _identity(self._path)
         except OSError as error:
-            raise Unavailable(f"The database {self._path} cannot be used: {error.strerror}.") from error
+            raise DatabaseUnavailable(
+                f"The database {self._path} cannot be used: {error.strerror}."
+            ) from error
         if found != self._file:
             what = "was replaced" if found else "was removed"
-            raise Unavailable(f"The database {self._path} {what} while it was open.")
+            raise DatabaseUnavailable(f"The database {self._path} {what} while it was open.")
 
     @contextmanager
     def read(self) -> Iterator[SqliteTransaction]:
@@ -251,7 +253,7 @@ class SqliteEngine:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise Unavailable(f"The database {self._path} is not used any more: the program ends.")
+            raise DatabaseUnavailable(f"The database {self._path} is not used any more: the program ends.")
 
     def close(self) -> None:
         with self._readers_lock:
@@ -277,7 +279,7 @@ def _translated(path: Path) -> Iterator[None]:
             raise Undone(f"The database {path} has a row with this key: {error}.") from error
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise Unavailable(f"The database {path} cannot be used: {error}.") from error
+        raise DatabaseUnavailable(f"The database {path} cannot be used: {error}.") from error
 
 
 def _translate(error: sqlite3.OperationalError, path: Path) -> TagwerkError | sqlite3.OperationalError:
@@ -285,11 +287,11 @@ def _translate(error: sqlite3.OperationalError, path: Path) -> TagwerkError | sq
     if code == sqlite3.SQLITE_FULL:
         return DiskFull(f"The disk that holds {path} is full.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Unavailable(f"The database {path} is busy; try again in a moment.")
+        return DatabaseUnavailable(f"The database {path} is busy; try again in a moment.")
     if code == sqlite3.SQLITE_IOERR and _disk_is_full(path):
         return DiskFull(f"The disk that holds {path} is full.")
     if code in _UNUSABLE:
-        return Unavailable(f"The database {path} cannot be used: {error}.")
+        return DatabaseUnavailable(f"The database {path} cannot be used: {error}.")
     return error
 
 

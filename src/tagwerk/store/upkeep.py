@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from tagwerk.model import CollectionId
-from tagwerk.store.engine import Engine, Transaction
+from tagwerk.store.engine import Engine
 from tagwerk.store.sync import prune_tombstones
-
-
-def outbox_depth(txn: Transaction) -> int:
-    """How much work waits that changes caused."""
-    row = txn.row("SELECT COUNT(*) FROM outbox")
-    return int(row[0]) if row else 0
 
 
 def forget_removals(engine: Engine, *, before: int) -> int:
