@@ -80,6 +80,8 @@ def test_the_url_of_the_folder_of_all_principals_is_everybody(dav, calendar, ask
     assert ask(dav, calendar, dav.absolute("/")).status == 200
 
     assert sharees(dav, calendar) == ["/"]
+    # Everybody who is added later would have it.
+    assert dav.delete(calendar).status == 204
 
 
 @pytest.mark.parametrize("href", FOREIGN)
