@@ -11,6 +11,7 @@ from importlib import metadata
 
 from tagwerk.model import LEVELS, CollectionId, Kind, Status
 from tagwerk.store.engine import Row, Transaction
+from tagwerk.store.objects import etag_of
 from tagwerk.store.schema import SCHEMA, meta
 
 _PLACE = (
@@ -119,6 +120,28 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
             content=content,
             collection_id=CollectionId(collection_id),
         )
+
+
+def altered_objects(txn: Transaction) -> Iterator[str]:
+    """The paths of objects whose bytes are not those of their ETags."""
+    rows = txn.stream(
+        f"SELECT {_NAMED}, o.name, o.etag, o.content FROM object o JOIN collection c ON c.id = o.collection_id"
+        f"{_PLACE} WHERE NOT o.removed"
+    )
+    for owner, collection, name, etag, content in rows:
+        if content is None or etag_of(content) != etag:
+            yield f"{owner}/{collection}/{name}"
+
+
+def altered_versions(txn: Transaction) -> Iterator[str]:
+    """The same of earlier versions, with the numbers of the changes that ended them."""
+    rows = txn.stream(
+        f"SELECT {_NAMED}, v.name, v.modseq, v.etag, v.content FROM version v"
+        f" JOIN collection c ON c.id = v.collection_id{_PLACE}"
+    )
+    for owner, collection, name, modseq, etag, content in rows:
+        if content is None or etag_of(content) != etag:
+            yield f"{owner}/{collection}/{name} before change {modseq}"
 
 
 def misfits(txn: Transaction) -> list[str]:
