@@ -148,6 +148,22 @@ def test_a_transfer_into_a_database_that_is_used_is_refused(filled, tmp_path):
     assert "holds users already" in done.stderr
 
 
+@pytest.mark.parametrize("any_engine", ["sqlite"], indirect=True)
+def test_what_the_other_database_cannot_index_is_named(filled, any_engine, tmp_path, request):
+    with closing(open_engine(serverprocess.url_of(filled))) as engine, engine.write() as txn:
+        txn.execute("UPDATE object SET uid = ? WHERE name = '1.ics'", ("x" * 6000,))
+
+    done = tagwerk(
+        "transfer",
+        *("--from", serverprocess.url_of(filled), "--to", other(any_engine, tmp_path, request)),
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "A row of object (collection_id " in done.stderr
+    assert "name '1.ics') has a uid of 6000 bytes, which is longer than PostgreSQL can index." in done.stderr
+
+
 @pytest.mark.long
 def test_a_backup_is_one_moment_while_writing_goes_on(filled, start, tmp_path):
     server = start(filled)

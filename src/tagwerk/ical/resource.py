@@ -20,7 +20,7 @@ from tagwerk.ical.grammar import GRAMMAR, OBJECTS
 from tagwerk.ical.masking import privacy_of
 from tagwerk.ical.personal import has_personal
 from tagwerk.mending import BrokenText, Parsed
-from tagwerk.model import Facts, Upload
+from tagwerk.model import MAX_INDEXED, Facts, Upload
 
 VALID_DATA = CALDAV + "valid-calendar-data"
 VALID_RESOURCE = CALDAV + "valid-calendar-object-resource"
@@ -169,6 +169,12 @@ def _give_uid(
 def _check_identity(objects: list[Component], parsed: Parsed) -> None:
     """RFC 4791 4.1: one UID; RFC 5545 3.8.4.4: one master, and every instance overridden once."""
     uid = identity.uid(objects[0])
+    if len(uid.encode()) > MAX_INDEXED:
+        raise InvalidCalendar(
+            f"the UID has {len(uid.encode())} bytes, at most {MAX_INDEXED} are allowed",
+            line=parsed.line(objects[0].index),
+            condition=VALID_RESOURCE,
+        )
     instances: set[tuple[str, str] | None] = set()
     for component in objects:
         other = identity.uid(component)

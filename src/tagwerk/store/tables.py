@@ -57,6 +57,10 @@ class Table:
             values[position] = bool(values[position])
         return tuple(values)
 
+    def key_of(self, row: Row) -> str:
+        """The key of a row, for a sentence."""
+        return ", ".join(f"{column} {row[self.place(column)]!r:.120}" for column in self.key)
+
     def place(self, column: str) -> int:
         """The position of a column."""
         return self.columns.index(column)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from tagwerk.errors import Conflict, NotFound
+from tagwerk.errors import Conflict, NotFound, Refused
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.collections import new_epoch
 from tagwerk.store.engine import Engine, Row, Transaction, run
@@ -21,6 +21,9 @@ from tagwerk.store.tables import Table, read_rows, table, tables
 
 _OWN_META = ("schema_version", "compatibility", UNFINISHED, "backup", "timeline")
 _BATCH = 200
+
+_MOST_INDEXED = 2600
+"""Bytes of a text that PostgreSQL certainly indexes: a third of a page, with the rest of the key."""
 
 Progress = Callable[[int], None]
 """Told how many rows more are there."""
@@ -83,8 +86,8 @@ def _transfer_table(reading: Transaction, to: Engine, each: Table, progress: Pro
         marks = " AND ".join(f"{column} = ?" for column in each.key)
         for key in gone:
             txn.execute(f"DELETE FROM {each.name} WHERE {marks}", key)
-        for batch in batches(rows):
-            txn.many(each.insert, batch)
+        for _ in write_rows(txn, each, rows):
+            pass
 
     run(to, write)
     progress(len(rows))
@@ -126,9 +129,7 @@ def _transfer_collection(reading: Transaction, txn: Transaction, row: Row) -> in
             moved += counted[0] if counted else 0
             continue
         txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (row[0],))
-        for batch in batches(read_rows(reading, each, " WHERE collection_id = ?", (row[0],))):
-            txn.many(each.insert, batch)
-            moved += len(batch)
+        moved += sum(write_rows(txn, each, read_rows(reading, each, " WHERE collection_id = ?", (row[0],))))
     return moved
 
 
@@ -136,6 +137,30 @@ def be_patient(txn: Transaction) -> None:
     """Let the statements of this transaction take as long as they need."""
     if txn.for_update:
         txn.execute("SET LOCAL statement_timeout = 0")
+
+
+def write_rows(txn: Transaction, of: Table, rows: Iterable[Row]) -> Iterator[int]:
+    """Write rows in the places of those with the same keys; how many, some at a time.
+
+    Raises:
+        Refused: one has a UID or a name that the database cannot index.
+    """
+    for batch in batches(rows):
+        if txn.for_update:
+            _expect_indexed(of, batch)
+        txn.many(of.insert, batch)
+        yield len(batch)
+
+
+def _expect_indexed(of: Table, rows: list[Row]) -> None:
+    indexed = [of.place(column) for column in of.columns if column in ("uid", "name")]
+    for row in rows:
+        for position in indexed:
+            if (size := len(row[position].encode())) > _MOST_INDEXED:
+                raise Refused(
+                    f"A row of {of.name} ({of.key_of(row)}) has a {of.columns[position]} of {size} bytes,"
+                    " which is longer than PostgreSQL can index."
+                )
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -159,9 +184,8 @@ def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = l
         rows: Iterable[Row] = read_rows(backup, each)
         if each.name == "collection":
             rows = [_begun_anew(row, numbers.get(row[0], 0)) for row in rows]
-        for batch in batches(rows):
-            txn.many(each.insert, batch)
-            progress(len(batch))
+        for written in write_rows(txn, each, rows):
+            progress(written)
     told(txn, [row[0] for row in txn.rows("SELECT id FROM collection")])
     for gone in numbers.keys() - {row[0] for row in txn.rows("SELECT id FROM collection")}:
         txn.changed(CollectionId(gone), Modseq(0))
