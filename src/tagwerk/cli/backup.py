@@ -83,6 +83,8 @@ def restore(
             restored = run(engine, lambda txn: restore_user(source, txn, name, now=now(), collection=only))
             for left, heir in restored.left:
                 click.echo(f"{left} belongs to {heir} by now and stays as it is.", err=True)
+            for sentence in restored.lost:
+                click.echo(f"Not restored: {sentence}", err=True)
             if restored.left and not restored.collections:
                 raise Conflict(f"Nothing of {user} was restored.")
             names = ", ".join(restored.collections) or "Nothing"
