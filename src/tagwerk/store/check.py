@@ -12,6 +12,7 @@ from importlib import metadata
 from tagwerk.model import LEVELS, CollectionId, Kind, Status
 from tagwerk.store.engine import Row, Transaction
 from tagwerk.store.objects import etag_of
+from tagwerk.store.orphans import orphans
 from tagwerk.store.schema import SCHEMA, meta
 
 _PLACE = (
@@ -146,7 +147,7 @@ def altered_versions(txn: Transaction) -> Iterator[str]:
 
 def misfits(txn: Transaction) -> list[str]:
     """What the rows say that cannot be true, as sentences."""
-    wrong = _schema(txn)
+    wrong = [*_schema(txn), *map(str, orphans(txn))]
     for sql, sentence in _QUESTIONS:
         wrong += [sentence.format(*row) for row in txn.rows(sql)]
     for name, addresses in txn.rows("SELECT name, addresses FROM principal"):
@@ -195,11 +196,6 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "{0}/{1}/{2} was removed and still has its content.",
     ),
     (
-        "SELECT o.collection_id, COUNT(*) FROM object o LEFT JOIN collection c ON c.id = o.collection_id"
-        " WHERE c.id IS NULL GROUP BY o.collection_id",
-        "{1} objects belong to collection {0}, which does not exist.",
-    ),
-    (
         f"SELECT {_NAMED}, c.min_modseq, c.modseq FROM collection c{_PLACE}"
         " WHERE c.min_modseq > c.modseq OR c.min_modseq < 0",
         "{0}/{1} has forgotten changes up to {2}, but has counted to {3}.",
@@ -213,10 +209,6 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
     (
         f"SELECT {_NAMED} FROM collection c{_PLACE} WHERE c.epoch = ''",
         "{0}/{1} has no epoch.",
-    ),
-    (
-        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE} WHERE p.id IS NULL",
-        "Collection {2} belongs to nobody.",
     ),
     (
         f"SELECT {_NAMED}, c.id FROM collection c{_PLACE}"
@@ -245,11 +237,6 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "Collection {1} of {0} was deleted, and where it was is not known.",
     ),
     (
-        "SELECT p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id"
-        " LEFT JOIN collection c ON c.id = b.collection_id WHERE c.id IS NULL",
-        "{0}/{1} leads to a collection that does not exist.",
-    ),
-    (
         "SELECT p.name, b.name, b.status FROM binding b JOIN principal p ON p.id = b.principal_id"
         " WHERE (b.name = '') = (b.status = 'accepted')",
         "{0} has a place called '{1}' for something that is {2}.",
@@ -258,6 +245,13 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         f"SELECT {_NAMED}, s.grantee_id FROM share s JOIN collection c ON c.id = s.collection_id{_PLACE}"
         " WHERE s.grantee_id <> 0 AND NOT EXISTS (SELECT 1 FROM principal g WHERE g.id = s.grantee_id)",
         "{0}/{1} is shared with principal {2}, who does not exist.",
+    ),
+    (
+        f"SELECT {_NAMED}, r.name, r.binding_id FROM property r JOIN collection c ON c.id = r.collection_id{_PLACE}"
+        " WHERE r.binding_id <> 0 AND NOT EXISTS (SELECT 1 FROM binding y WHERE y.id = r.binding_id"
+        " AND y.collection_id = c.id) AND NOT EXISTS (SELECT 1 FROM removed_binding y WHERE y.id = r.binding_id"
+        " AND y.collection_id = c.id)",
+        "{0}/{1} has the property {2} for place {3}, which does not exist.",
     ),
     (
         f"SELECT {_NAMED}, g.name FROM binding x JOIN principal g ON g.id = x.principal_id"

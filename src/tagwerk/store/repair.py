@@ -1,6 +1,6 @@
 """Repairs: what `tagwerk check` finds and other rows know better.
 
-Nothing that a person wrote is changed or thrown away.  Where clients may have seen what
+Nothing that a person wrote is changed or thrown away, but for what nobody can reach.  Where clients may have seen what
 was wrong, the collection gets a new epoch and they look at it again.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from tagwerk.model import CollectionId, Facts, Modseq
 from tagwerk.store.collections import new_epoch
 from tagwerk.store.engine import Transaction, new_id
+from tagwerk.store.orphans import remove_orphans
 
 _STATEMENTS: tuple[tuple[str, str], ...] = (
     (
@@ -26,8 +27,11 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
         "{0} properties of objects that do not exist were removed.",
     ),
     (
-        "DELETE FROM binding WHERE NOT EXISTS (SELECT 1 FROM collection c WHERE c.id = binding.collection_id)",
-        "{0} places that led to no collection were removed.",
+        "DELETE FROM property WHERE binding_id <> 0 AND NOT EXISTS (SELECT 1 FROM binding b"
+        " WHERE b.id = property.binding_id AND b.collection_id = property.collection_id)"
+        " AND NOT EXISTS (SELECT 1 FROM removed_binding r WHERE r.collection_id = property.collection_id"
+        " AND r.id = property.binding_id)",
+        "{0} properties of places that do not exist were removed.",
     ),
     (
         "DELETE FROM share WHERE grantee_id <> 0"
@@ -93,7 +97,7 @@ _HOMELESS = (
 
 def repair(txn: Transaction) -> list[str]:
     """Mend what can be derived; a sentence for each kind of thing that was."""
-    done = []
+    done = remove_orphans(txn)
     for statement, sentence in _STATEMENTS:
         changed = txn.execute(statement)
         if changed:

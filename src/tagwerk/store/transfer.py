@@ -16,6 +16,7 @@ from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.collections import new_epoch
 from tagwerk.store.engine import Engine, Row, Transaction, run
 from tagwerk.store.history import forget_places, keep_all, places_of, put_place, recount
+from tagwerk.store.orphans import refuse_orphans
 from tagwerk.store.revival import revive
 from tagwerk.store.schema import UNFINISHED, meta, set_meta
 from tagwerk.store.tables import Table, read_rows, table, tables
@@ -45,10 +46,11 @@ def transfer(source: Engine, to: Engine, *, name: str, progress: Progress = lamb
     `name` says what the source is; a transfer that was interrupted goes on if it is the same.
 
     Raises:
-        Conflict: there is something else in `to`.
+        Conflict: there is something else in `to`, or rows of the source lead nowhere.
     """
-    run(to, lambda txn: _begin(txn, name))
     with source.read() as reading:
+        refuse_orphans(reading)
+        run(to, lambda txn: _begin(txn, name))
         for each in tables():
             if each.in_collection:
                 continue
@@ -173,6 +175,7 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = lambda _rows: None) -> None:
     """Put everything from a backup in the place of everything that is there; every history begins anew."""
+    refuse_orphans(backup)
     be_patient(txn)
     numbers: dict[int, int] = dict(txn.rows("SELECT id, modseq FROM collection"))
     for each in reversed(tables()):
@@ -205,6 +208,7 @@ def restore_user(
     Raises:
         NotFound: the backup has no such user or collection.
     """
+    refuse_orphans(backup)
     be_patient(txn)
     found = backup.row("SELECT id FROM principal WHERE name = ?", (name,))
     if found is None:
@@ -304,7 +308,7 @@ def _restore_collection(
         number, known = now
         number += keep_all(txn, CollectionId(place), modseq=Modseq(number), now=instant)
         kept.add("version")
-    before = dict(
+    before: dict[str, str] = dict(
         txn.rows(
             "SELECT r.object_name, o.uid FROM personal r JOIN object o ON o.collection_id = r.collection_id"
             " AND o.name = r.object_name WHERE r.collection_id = ?",
