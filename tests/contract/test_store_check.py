@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from store_samples import NOW, event
 
 from tagwerk.model import Upload
+from tagwerk.store import open_engine
+from tagwerk.store.catalog import lacks
 from tagwerk.store.check import counts, misfits, stored_facts
 from tagwerk.store.collections import find_binding
 from tagwerk.store.objects import etags, put_object, remove_object
@@ -137,3 +141,68 @@ def test_a_history_that_went_wrong_begins_anew(filled, calendar):
 def test_a_sound_database_is_left_alone(filled):
     with filled.write() as txn:
         assert repair(txn) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        (
+            "DROP INDEX object_uid",
+            "The database lacks the unique index object_uid of object (collection_id, uid) for some of its rows."
+            " This makes it: CREATE UNIQUE INDEX object_uid ON object (collection_id, uid) WHERE NOT removed;",
+        ),
+        (
+            "DROP INDEX principal_name",
+            "The database lacks the unique index principal_name of principal (name).",
+        ),
+        (
+            "DROP INDEX outbox_due",
+            "The database lacks the index outbox_due of outbox (due) for some of its rows.",
+        ),
+    ],
+)
+def test_an_index_that_is_missing_is_told_with_what_makes_it(store, sql, sentence):
+    assert [each[: len(sentence)] for each in lacking(store, sql)] == [sentence]
+
+
+@pytest.mark.parametrize("any_engine", ["postgresql"], indirect=True)
+def test_a_rule_that_is_missing_is_told(store):
+    found = lacking(
+        store,
+        "ALTER TABLE share DROP CONSTRAINT share_collection_id_fkey",
+        "ALTER TABLE object ALTER COLUMN uid DROP NOT NULL",
+    )
+
+    assert found == [
+        "The database lacks the column object.uid, which is never empty.",
+        "The database lacks the foreign key from share.collection_id to collection (ON DELETE CASCADE).",
+    ]
+
+
+def lacking(store, *statements: str) -> list[str]:
+    """What the database would lack after some statements, which are undone: other tests use it as well."""
+
+    class UndoneAgain(Exception):
+        pass
+
+    found = []
+    with pytest.raises(UndoneAgain), store.write() as txn:
+        for statement in statements:
+            txn.execute(statement)
+        found = lacks(store.name, txn)
+        raise UndoneAgain
+    assert lacks_now(store) == []
+    return found
+
+
+def lacks_now(store) -> list[str]:
+    with store.read() as txn:
+        return lacks(store.name, txn)
+
+
+@pytest.mark.parametrize("any_engine", ["postgresql"], indirect=True)
+def test_commits_that_nobody_waits_for_are_told(url):
+    with closing(open_engine(f"{url}&options=-csynchronous_commit%3Doff")) as engine:
+        wrong = engine.check()
+
+    assert wrong == ["PostgreSQL: synchronous_commit is off; a crash would lose changes that were answered."]

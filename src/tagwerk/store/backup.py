@@ -109,7 +109,7 @@ def _verify(engine: Engine, file: Path, *, damaged: bool) -> None:
     except Unavailable as error:
         raise Unavailable(f"{file} is damaged or cut off.") from error
     if wrong:
-        raise Unavailable(f"{file} is damaged. {wrong[0]}.")
+        raise Unavailable(f"{file} is damaged. {wrong[0].rstrip('.;')}.")
     if changed:
         more = f", nor those of {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Unavailable(
