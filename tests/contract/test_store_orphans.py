@@ -6,9 +6,10 @@ import pytest
 from store_samples import NOW, event, unchecked
 
 from tagwerk.errors import Conflict
+from tagwerk.model import Kind
 from tagwerk.store.backup import write_backup
 from tagwerk.store.check import misfits
-from tagwerk.store.collections import find_binding
+from tagwerk.store.collections import NOTIFICATIONS, create_collection, find_binding
 from tagwerk.store.objects import put_object
 from tagwerk.store.orphans import orphans
 from tagwerk.store.principals import principal_by_name
@@ -41,10 +42,15 @@ ROWS = {
 }
 
 
+def told(txn, principal):
+    create_collection(txn, principal.id, name=NOTIFICATIONS, kind=Kind.NOTIFICATIONS, now=NOW)
+
+
 @pytest.fixture
-def lost(store, url, calendar):
+def lost(store, url, anna, calendar):
     """A store with rows that lead nowhere, and an event that does not."""
     with store.write() as txn:
+        told(txn, anna)
         for name in "ab":
             put_object(txn, calendar.id, f"{name}.ics", upload=event(name), now=NOW)
     unchecked(url, *ROWS.values())
@@ -81,6 +87,7 @@ def test_no_backup_is_written_of_them_and_the_sentence_says_what_to_do(lost, tmp
 
 def test_a_collection_of_nobody_is_given_to_somebody_who_is_made_for_it(store, url, calendar, anna):
     with store.write() as txn:
+        told(txn, anna)
         put_object(txn, calendar.id, "a.ics", upload=event("a"), now=NOW)
     unchecked(url, f"DELETE FROM principal WHERE id = {anna.id}")
 

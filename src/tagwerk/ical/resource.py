@@ -14,6 +14,7 @@ from tagwerk import mending, searchtext
 from tagwerk.contentline import Component, Line, escape
 from tagwerk.decoding import DecodingError, decode
 from tagwerk.errors import CALDAV, InvalidCalendar
+from tagwerk.ical import facts as facts_module
 from tagwerk.ical import identity
 from tagwerk.ical.facts import facts
 from tagwerk.ical.grammar import GRAMMAR, OBJECTS
@@ -66,6 +67,16 @@ def read(
         alarms=has_personal(calendar),
     )
     return Upload(text.encode() if repairs else content, known, tuple(repairs))
+
+
+def spans_between(content: bytes, since: int, until: int) -> bytes | None:
+    """The occurrences of a stored object as `Facts.spans` has them for a time; None where they do not say it all.
+
+    Raises:
+        InvalidCalendar: it cannot be read.
+    """
+    parsed, _ = _parse(content, "")
+    return facts_module.spans_between(_only_calendar(parsed), since, until)
 
 
 def _parse(content: bytes, charset: str) -> tuple[Parsed, list[str]]:
