@@ -18,7 +18,7 @@ from tagwerk.dav.message import Request, Response
 from tagwerk.model import Kind, Principal, Rights
 from tagwerk.settings import Settings
 from tagwerk.store import Engine, open_engine
-from tagwerk.store.collections import create_collection
+from tagwerk.store.collections import NOTIFICATIONS, create_collection
 from tagwerk.store.principals import add_principal, principal_by_name
 from tagwerk.store.sqlite import SqliteEngine
 
@@ -63,6 +63,12 @@ class World:
             return add_principal(
                 txn, name, now=NOW, kind=kind, display_name=display_name, addresses=addresses
             )
+
+    def add_person(self, name: str, *, display_name: str = "", addresses: tuple[str, ...] = ()) -> Principal:
+        """A person without collections, but for that in which they are told something."""
+        person = self.add_user(name, display_name=display_name, addresses=addresses)
+        self.add_collection(NOTIFICATIONS, Kind.NOTIFICATIONS, user=name)
+        return person
 
     def add_collection(
         self, name: str, kind: Kind = Kind.CALENDAR, *, user: str = "anna", components: tuple[str, ...] = ()

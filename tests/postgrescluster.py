@@ -31,13 +31,12 @@ _SETTINGS = {
     "listen_addresses": "''",
     "fsync": "on",
     "full_page_writes": "on",
-    "synchronous_commit": "off",
     "max_connections": "200",
     "shared_buffers": "64MB",
     "autovacuum": "off",
     "log_min_messages": "fatal",
 }
-_SAFE = {"synchronous_commit": "on", "shared_buffers": "128MB", "autovacuum": "on"}
+_SAFE = {"shared_buffers": "128MB", "autovacuum": "on"}
 """PostgreSQL's own defaults."""
 
 _numbers = itertools.count(1)

@@ -23,6 +23,9 @@ ALWAYS = -(2**62)
 """The first instant of something without a date."""
 
 
+MAX_INDEXED = 1024
+"""Bytes (UTF-8) of a UID or of a property's name: every engine's indexes hold so much."""
+
 EVERYBODY = PrincipalId(0)
 """In a share: everybody on this server."""
 

@@ -64,7 +64,48 @@ def test_the_report_can_be_read_by_programs(tagwerk, filled):
         ("UPDATE collection SET modseq = 1", "anna/calendar/e1.ics has change number 2"),
         (
             "UPDATE collection SET kind = 'inbox' WHERE kind = 'calendar'",
-            "anna/calendar has the kind 'inbox'.",
+            ") has the kind 'inbox'.",
+        ),
+        (
+            "UPDATE object SET spans = CAST('x' AS BLOB) WHERE name = 'e1.ics'",
+            "anna/calendar/e1.ics has another list of occurrences than is known about it.",
+        ),
+        (
+            "UPDATE object SET spans_from = 5, spans_until = 6 WHERE name = 'e1.ics'",
+            "anna/calendar/e1.ics has another list of occurrences than is known about it.",
+        ),
+        ("UPDATE object SET last_instant = 5 WHERE name = 'c1.vcf'", "c1.vcf has another end than is known"),
+        ("UPDATE credential SET hash = 'x' || hash", "The hash of the password anna/"),
+        ("UPDATE credential SET hash = SUBSTR(hash, 1, 30)", "The hash of the password anna/"),
+        ("UPDATE credential SET kind = 'app-password'", "The hash of the app password anna/"),
+        (
+            "INSERT INTO property SELECT id, 0, '', 'x', '<a' FROM collection WHERE kind = 'addressbook'",
+            "The property anna/contacts//x is no XML.",
+        ),
+        (
+            "INSERT INTO principal_property SELECT id, 'x', '&' FROM principal",
+            "The property anna/x is no XML.",
+        ),
+        (
+            "INSERT INTO personal SELECT p.id, o.collection_id, o.name, 1, 'x', 'garbage' FROM principal p, object o"
+            " WHERE o.name = 'e1.ics'",
+            "What somebody has of their own in anna/calendar/e1.ics/",
+        ),
+        (
+            "INSERT INTO personal SELECT p.id, o.collection_id, o.name, 1, 'x', '' FROM principal p, object o"
+            " WHERE o.name = 'e1.ics'",
+            "anna/calendar/e1.ics has somebody's own part that does not match its tag.",
+        ),
+        (
+            "INSERT INTO outbox (principal_id, id, kind, key, payload, state, created, due, attempts, error)"
+            " VALUES (0, 5, 'mail', 'x', '[', 'waiting', 1, 1, 0, '')",
+            "The payload of the job mail/5 cannot be read.",
+        ),
+        (
+            "INSERT INTO version (collection_id, name, modseq, uid, component, etag, size, began, ended, how, by_id,"
+            " content) SELECT collection_id, name, 1, uid, component, etag, 0, 1, 1, 'replaced', 0, NULL FROM object"
+            " WHERE name = 'e1.ics'",
+            "anna/calendar/e1.ics before change 1 had bytes that do not match its ETag.",
         ),
     ],
 )
@@ -83,6 +124,9 @@ def test_what_is_wrong_is_told_and_counts(tagwerk, filled, sql, sentence):
     [
         "UPDATE object SET search = '', first_instant = 1, size = 5",
         "UPDATE object SET busy = 2, spans = NULL WHERE name = 'e1.ics'",
+        "UPDATE object SET spans = CAST('x' AS BLOB) WHERE name = 'e1.ics'",
+        "INSERT INTO personal SELECT p.id, o.collection_id, o.name, 1, 'x', '' FROM principal p, object o"
+        " WHERE o.name = 'e1.ics'",
         "UPDATE collection SET modseq = 1, bytes = 3",
     ],
 )

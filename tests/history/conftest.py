@@ -13,9 +13,9 @@ from tagwerk.model import Kind
 
 @pytest.fixture
 def world(tmp_path: Path, url: str) -> Iterator[World]:
-    """A database with the user anna, who has nothing."""
+    """A database with the user anna, who has no calendar."""
     with new_world(tmp_path, url) as made:
-        made.add_user("anna", display_name="Anna Müller", addresses=("anna@example.org",))
+        made.add_person("anna", display_name="Anna Müller", addresses=("anna@example.org",))
         yield made
 
 

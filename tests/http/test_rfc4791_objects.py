@@ -196,6 +196,14 @@ def test_what_was_repaired_comes_without_an_etag(dav, calendar):
         assert stored.etag is None
 
 
+def test_a_uid_is_no_longer_than_every_engine_can_index(dav, calendar):
+    answer = dav.put(calendar + "long.ics", event("ü" * 513))
+
+    assert refused(answer, "valid-calendar-object-resource")
+    assert "line 4: the UID has 1026 bytes, at most 1024 are allowed" in answer.sentence
+    assert dav.put(calendar + "fits.ics", event("ü" * 512)).status == 201
+
+
 def test_an_object_without_a_uid_gets_one_and_says_so_by_leaving_out_the_etag(dav, calendar):
     body = event("a").replace(b"UID:a\r\n", b"")
 

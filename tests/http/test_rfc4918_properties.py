@@ -301,3 +301,15 @@ def test_a_minimal_answer_to_proppatch_is_none(dav, calendar):
     assert (done.status, done.body) == (204, b"")
     assert done.headers["preference-applied"] == "return=minimal"
     assert failed.status == 207
+
+
+def test_the_name_of_a_property_is_no_longer_than_every_engine_can_index(dav, calendar):
+    fits, longer = "x" * 1000, "x" * 1001
+
+    answers = [
+        dav.proppatch(calendar, set=f'<{name} xmlns="" xml:lang="en">y</{name}>').multistatus().only()
+        for name in (fits, longer)
+    ]
+
+    assert list(answers[0].values) == [fits]
+    assert answers[1].others == {longer: 403}

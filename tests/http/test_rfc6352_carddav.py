@@ -252,3 +252,10 @@ def test_hostile_text_matches_are_answered_at_once(dav, people):
 
     assert time.perf_counter() - begin < 5
     assert {answer.status for answer in answers} <= {207, 400, 403, 413}
+
+
+def test_a_uid_is_no_longer_than_every_engine_can_index(dav, book):
+    answer = dav.put(book + "long.vcf", card("x" * 1025))
+
+    assert (answer.status, answer.condition) == (403, CARDDAV + "valid-address-data")
+    assert "the UID has 1025 bytes, at most 1024 are allowed" in answer.sentence

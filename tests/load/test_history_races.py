@@ -18,7 +18,7 @@ from tagwerk.sharing import shares
 from tagwerk.sharing.shares import By
 from tagwerk.store import Engine, open_engine
 from tagwerk.store.check import misfits
-from tagwerk.store.collections import create_collection, find_binding, lock_collection
+from tagwerk.store.collections import NOTIFICATIONS, create_collection, find_binding, lock_collection
 from tagwerk.store.engine import Transaction, run
 from tagwerk.store.history import forget_removed_collections, forget_versions, make_room
 from tagwerk.store.objects import objects, put_object
@@ -39,7 +39,9 @@ def engine(url: str) -> Iterator[Engine]:
 @pytest.fixture
 def anna(engine: Engine) -> Principal:
     with engine.write() as txn:
-        return add_principal(txn, "anna", now=NOW)
+        made = add_principal(txn, "anna", now=NOW)
+        create_collection(txn, made.id, name=NOTIFICATIONS, kind=Kind.NOTIFICATIONS, now=NOW)
+        return made
 
 
 def store(txn: Transaction, place: str, name: str, summary: str) -> None:

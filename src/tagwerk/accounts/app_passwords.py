@@ -80,6 +80,11 @@ def hash_secret(secret: str) -> str:
     return _PREFIX + sha256(_plain(secret).encode()).hexdigest()
 
 
+def is_hash(text: str) -> bool:
+    """Whether it is what is stored of an app password."""
+    return re.fullmatch(f"{_PREFIX}[0-9a-f]{{64}}", text) is not None
+
+
 def is_app_password(text: str) -> bool:
     """Whether it has the shape of one, however somebody typed it."""
     return _SHAPE.fullmatch(_plain(text)) is not None

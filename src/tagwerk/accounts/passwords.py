@@ -15,7 +15,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from tagwerk.errors import InvalidRequest
@@ -119,6 +119,10 @@ def needs_rehash(hash: str, cost: Cost = DEFAULT_COST) -> bool:
 def is_known(hash: str) -> bool:
     """Whether `verify` can say something about `hash`: for importing."""
     if hash.startswith("$argon2"):
+        try:
+            extract_parameters(hash)
+        except InvalidHashError:
+            return False
         return True
     context = _foreign()
     return context is not None and context.identify(hash) is not None

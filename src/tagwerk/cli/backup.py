@@ -44,10 +44,13 @@ def backup(invocation: Invocation, file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--user", metavar="NAME", help="Restore only what this user owns.")
 @click.option("--collection", metavar="NAME", help="Restore only this collection of the user.")
+@click.option("--damaged", is_flag=True, help="Restore also where the bytes of objects have changed in FILE.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options
 @pass_invocation
-def restore(invocation: Invocation, file: Path, user: str | None, collection: str | None, yes: bool) -> None:
+def restore(
+    invocation: Invocation, file: Path, *, user: str | None, collection: str | None, damaged: bool, yes: bool
+) -> None:
     """Put what is in FILE in the place of what is there.
 
     Without --user that is everything: what came after the backup is gone. With it only the collections of that user
@@ -62,7 +65,7 @@ def restore(invocation: Invocation, file: Path, user: str | None, collection: st
     settings = invocation.settings()
     place = shown(settings.storage.database_url)
     with (
-        opened_backup(file) as (copy, instant),
+        opened_backup(file, damaged=damaged) as (copy, instant),
         invocation.engine(settings, create=True) as engine,
         copy.read() as source,
     ):
@@ -80,6 +83,8 @@ def restore(invocation: Invocation, file: Path, user: str | None, collection: st
             restored = run(engine, lambda txn: restore_user(source, txn, name, now=now(), collection=only))
             for left, heir in restored.left:
                 click.echo(f"{left} belongs to {heir} by now and stays as it is.", err=True)
+            for sentence in restored.lost:
+                click.echo(f"Not restored: {sentence}", err=True)
             if restored.left and not restored.collections:
                 raise Conflict(f"Nothing of {user} was restored.")
             names = ", ".join(restored.collections) or "Nothing"

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
 import click
 
 from tagwerk.cli.invocation import Invocation, common_options, now, pass_invocation
+from tagwerk.cli.legible import unreadable
 from tagwerk.cli.table import counted
 from tagwerk.errors import Refused, TagwerkError
 from tagwerk.ical import resource as calendars
 from tagwerk.model import Facts, Kind
 from tagwerk.store import Engine
-from tagwerk.store.check import Counts, StoredFacts, counts, misfits, stored_facts
+from tagwerk.store.check import (
+    Counts,
+    StoredFacts,
+    altered_own,
+    altered_versions,
+    counts,
+    misfits,
+    stored_facts,
+    stored_texts,
+)
 from tagwerk.store.engine import run
 from tagwerk.store.objects import etag_of
 from tagwerk.store.repair import repair, set_facts
 from tagwerk.store.schema import meta
+from tagwerk.store.transfer import Progress
 from tagwerk.vcard import resource as cards
 
 
@@ -48,7 +62,8 @@ def check(context: click.Context, invocation: Invocation, as_json: bool, mend: b
     """
     with invocation.engine(invocation.settings()) as engine:
         mended = repaired(engine) if mend else []
-        report = examine(engine)
+        with _progress(engine) as advance:
+            report = examine(engine, progress=advance)
         report.mended = mended
     if as_json:
         fields = {"ok": not report.problems, **asdict(report)}
@@ -58,8 +73,21 @@ def check(context: click.Context, invocation: Invocation, as_json: bool, mend: b
     context.exit(1 if report.problems else 0)
 
 
-def examine(engine: Engine) -> Report:
-    """Everything that is wrong with the database, and everything that was repaired."""
+@contextmanager
+def _progress(engine: Engine) -> Iterator[Progress]:
+    """A bar on the terminal that counts objects."""
+    length = 0
+    # What cannot be counted is told by `examine`.
+    with suppress(TagwerkError), engine.read() as txn:
+        length = counts(txn).objects
+    with click.progressbar(
+        length=length, label="Checking", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as progress:
+        yield progress.update
+
+
+def examine(engine: Engine, *, progress: Progress = lambda _objects: None) -> Report:
+    """Everything that is wrong with the database, and everything that was repaired; `progress` is told of objects."""
     report = Report()
     try:
         report.problems += engine.check()
@@ -70,6 +98,12 @@ def examine(engine: Engine) -> Report:
             for stored in stored_facts(txn):
                 report.problems += [f"{stored.path} {sentence}" for sentence in problems_of(stored)]
                 report.notes += [f"{stored.path}: {sentence}" for sentence in stored.repairs]
+                progress(1)
+            for path in altered_versions(txn):
+                report.problems.append(f"{path} had bytes that do not match its ETag.")
+            for path in altered_own(txn):
+                report.problems.append(f"{path} has somebody's own part that does not match its tag.")
+            report.problems += unreadable(stored_texts(txn))
     except TagwerkError as error:
         # A page that cannot be read ends the walk; what was found before it still counts.
         report.problems.append(str(error))
@@ -99,8 +133,9 @@ def _facts_that_differ(stored: StoredFacts) -> Facts | None:
         facts = _facts_of(stored, content)
     except Refused:
         return None
-    compared = [pair for name, *pair in _compared(stored, facts) if name != "UID"]
-    different = any(known != found for known, found in compared) or len(content) != stored.size
+    different = (
+        any(name != "UID" for name in _differing(stored, facts, content)) or len(content) != stored.size
+    )
     return facts if different and facts.uid == stored.uid else None
 
 
@@ -118,8 +153,7 @@ def problems_of(stored: StoredFacts) -> list[str]:
         facts = _facts_of(stored, content)
     except Refused as error:
         return [*wrong, f"cannot be read: {error}"]
-    different = [name for name, known, found in _compared(stored, facts) if known != found]
-    if different:
+    if different := _differing(stored, facts, content):
         wrong.append(f"has another {' and another '.join(different)} than is known about it.")
     return wrong
 
@@ -130,22 +164,33 @@ def _facts_of(stored: StoredFacts, content: bytes) -> Facts:
     return cards.read(content).facts
 
 
-def _compared(stored: StoredFacts, facts: Facts) -> list[tuple[str, object, object]]:
-    found: list[tuple[str, object, object]] = [
+def _differing(stored: StoredFacts, facts: Facts, content: bytes) -> list[str]:
+    """What is known about an object and is not so."""
+    compared: list[tuple[str, object, object]] = [
         ("UID", stored.uid, facts.uid),
         ("component", stored.component, facts.component),
         ("text", stored.search, facts.search),
+        ("beginning", stored.first, facts.first),
+        ("end", stored.last, facts.last),
+        ("kind of time", stored.floating, facts.floating),
+        ("free-busy", stored.busy, int(facts.busy)),
+        ("privacy", stored.privacy, int(facts.privacy)),
+        ("owner's own part", stored.alarms, facts.alarms),
     ]
-    if stored.kind == Kind.CALENDAR:
-        found += [
-            ("beginning", stored.first, facts.first),
-            ("end", stored.last, facts.last),
-            ("kind of time", stored.floating, facts.floating),
-            ("free-busy", stored.busy, int(facts.busy)),
-            ("privacy", stored.privacy, int(facts.privacy)),
-            ("owner's own part", stored.alarms, facts.alarms),
-        ]
-    return found
+    different = [name for name, known, found in compared if known != found]
+    # Without spans the object itself is looked into, which is right at any time.
+    if stored.spans is not None and stored.spans != _spans(stored, facts, content):
+        different.append("list of occurrences")
+    return different
+
+
+def _spans(stored: StoredFacts, facts: Facts, content: bytes) -> bytes | None:
+    """The occurrences in the time for which they are known; which time that is depends on when it was stored."""
+    if (stored.spans_from, stored.spans_until) == (facts.spans_from, facts.spans_until):
+        return facts.spans
+    if stored.kind != Kind.CALENDAR:
+        return None
+    return calendars.spans_between(content, stored.spans_from, stored.spans_until)
 
 
 def _print(report: Report) -> None:

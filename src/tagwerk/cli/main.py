@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -80,11 +82,16 @@ for command in (
     tagwerk.add_command(command)
 
 
+class Terminated(BaseException):
+    """SIGTERM: what a command has begun is put away before it ends."""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 not done, 2 not understood, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 not done, 2 not understood, 130 interrupted, 143 terminated."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -92,7 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # Whoever read the output has gone, as in `tagwerk user list | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(code)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second one must not interrupt what is being put away.
+    signal.signal(number, signal.SIG_IGN)
+    raise Terminated
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -106,6 +121,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _failed("Nothing was done.")
     except KeyboardInterrupt:
         return _failed("Interrupted; what was done before stays.", 130)
+    except Terminated:
+        return _failed("Ended; what was done before stays.", 143)
     except TagwerkError as error:
         return _failed(str(error))
     except BrokenPipeError:

@@ -30,7 +30,7 @@ from tagwerk.dav.transform import prepare_data
 from tagwerk.dav.zones import zone_of, zone_of_request
 from tagwerk.errors import CALDAV
 from tagwerk.ical.filter import CompFilter, Prefilter, matches, prefilter
-from tagwerk.ical.spans import iter_spans, spans_overlap
+from tagwerk.ical.spans import are_spans, iter_spans, spans_overlap
 from tagwerk.ical.values import to_instant, to_local
 from tagwerk.model import ALWAYS, FOREVER
 from tagwerk.sharing.views import View
@@ -119,7 +119,9 @@ def decide(candidate: Candidate, narrowed: Prefilter, zone: tzinfo) -> bool | No
     if narrowed.start == ALWAYS and narrowed.end == FOREVER:
         return True
     spans = candidate.spans
-    if spans is None or narrowed.start < candidate.spans_from or narrowed.end > candidate.spans_until:
+    if spans is None or not are_spans(spans):
+        return None
+    if narrowed.start < candidate.spans_from or narrowed.end > candidate.spans_until:
         return None
     if not candidate.floating or zone is UTC:
         return spans_overlap(spans, narrowed.start, narrowed.end)

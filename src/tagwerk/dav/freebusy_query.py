@@ -18,6 +18,7 @@ from tagwerk.errors import CALDAV, DAV, InvalidXml, Refused
 from tagwerk.ical.filter import TimeRange
 from tagwerk.ical.freebusy import BusyPeriod, busy_periods, busy_spans, merge, render, unavailable
 from tagwerk.ical.rrule import RunawayRule
+from tagwerk.ical.spans import are_spans
 from tagwerk.model import Busy
 from tagwerk.store.objects import Candidate
 
@@ -120,6 +121,7 @@ def _columns_suffice(found: Candidate, span: TimeRange) -> bool:
         and not found.floating
         and found.busy != Busy.MIXED
         and found.spans is not None
+        and are_spans(found.spans)
         and found.spans_from <= span.start
         and span.end <= found.spans_until
     )

@@ -37,6 +37,9 @@ feature = Feature("RFC 4918 PROPPATCH")
 MAX_VALUE = 256 * 1024
 """Characters that one dead property may hold as XML."""
 
+MAX_NAME = 1000
+"""Bytes (UTF-8) that the name of a dead property may have; what the store takes has room for `xml.LANGUAGE_OF`."""
+
 MEMBERS = DAV + "group-member-set"
 
 PROTECTED = DAV + "cannot-modify-protected-property"
@@ -122,6 +125,8 @@ def check(context: Context, where: Where, node: Element) -> str:
     live = context.registry.properties(where).get(node.tag)
     if live is not None and live.set is not None:
         return live.set(context, node)
+    if (size := len(node.tag.encode())) > MAX_NAME:
+        raise Refused(f"The name of a property may have {MAX_NAME} bytes; this has {size}.")
     value = xml.content_of(node)
     if len(value) > MAX_VALUE:
         raise Refused(f"{node.tag} may have {MAX_VALUE} characters; this has {len(value)}.")

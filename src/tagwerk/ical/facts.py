@@ -210,14 +210,32 @@ def _spans(series: list[Series], limits: tuple[int, int], now: int) -> tuple[byt
         since = ALWAYS
     if not density or last <= until or _is_short(series):
         until = FOREVER
+    spans = _packed(series, since, until)
+    return (None, ALWAYS, ALWAYS) if spans is None else (spans, since, until)
+
+
+def spans_between(calendar: Component, since: int, until: int) -> bytes | None:
+    """What `Facts.spans` are for the time from `since` to `until`; None where they do not say it all.
+
+    Raises:
+        InvalidTime: as `facts`.
+    """
+    try:
+        series = all_series(calendar.children, Zones(calendar, UTC))
+    except TimeError as error:
+        raise InvalidTime(str(error), index=error.index) from error
+    if not series or len(_bounds(series)[2]) > 1:
+        return None
+    return _packed(series, since, until)
+
+
+def _packed(series: list[Series], since: int, until: int) -> bytes | None:
     most = 4 * MAX_SPANS
     try:
         spans = sorted(span for each in series for span in spans_of(each, since, until, limit=most))
     except RunawayRule:
-        return None, ALWAYS, ALWAYS
-    if len(spans) >= most:
-        return None, ALWAYS, ALWAYS
-    return pack_spans(spans), since, until
+        return None
+    return pack_spans(spans) if len(spans) < most else None
 
 
 def _is_short(series: list[Series]) -> bool:

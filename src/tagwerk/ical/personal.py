@@ -81,9 +81,19 @@ class Personal(Mapping[str, Part]):
 
     @classmethod
     def loads(cls, text: str) -> Personal:
-        """What `dumps` wrote."""
-        parts = json.loads(text or "{}")
-        return cls({key: Part(own[0], tuple(own[1]), tuple(own[2])) for key, own in parts.items()})
+        """What `dumps` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            parts = {
+                key: Part(transp, tuple(alarms), tuple(lines))
+                for key, (transp, alarms, lines) in json.loads(text or "{}").items()
+            }
+        except (AttributeError, TypeError) as error:
+            raise ValueError("This is not what somebody has of their own.") from error
+        return cls(parts)
 
 
 def has_personal(calendar: Component) -> bool:

@@ -14,13 +14,14 @@ from tagwerk import mending, searchtext
 from tagwerk.contentline import Component, Line, escape
 from tagwerk.decoding import DecodingError, decode
 from tagwerk.errors import CALDAV, InvalidCalendar
+from tagwerk.ical import facts as facts_module
 from tagwerk.ical import identity
 from tagwerk.ical.facts import facts
 from tagwerk.ical.grammar import GRAMMAR, OBJECTS
 from tagwerk.ical.masking import privacy_of
 from tagwerk.ical.personal import has_personal
 from tagwerk.mending import BrokenText, Parsed
-from tagwerk.model import Facts, Upload
+from tagwerk.model import MAX_INDEXED, Facts, Upload
 
 VALID_DATA = CALDAV + "valid-calendar-data"
 VALID_RESOURCE = CALDAV + "valid-calendar-object-resource"
@@ -66,6 +67,16 @@ def read(
         alarms=has_personal(calendar),
     )
     return Upload(text.encode() if repairs else content, known, tuple(repairs))
+
+
+def spans_between(content: bytes, since: int, until: int) -> bytes | None:
+    """The occurrences of a stored object as `Facts.spans` has them for a time; None where they do not say it all.
+
+    Raises:
+        InvalidCalendar: it cannot be read.
+    """
+    parsed, _ = _parse(content, "")
+    return facts_module.spans_between(_only_calendar(parsed), since, until)
 
 
 def _parse(content: bytes, charset: str) -> tuple[Parsed, list[str]]:
@@ -169,6 +180,12 @@ def _give_uid(
 def _check_identity(objects: list[Component], parsed: Parsed) -> None:
     """RFC 4791 4.1: one UID; RFC 5545 3.8.4.4: one master, and every instance overridden once."""
     uid = identity.uid(objects[0])
+    if len(uid.encode()) > MAX_INDEXED:
+        raise InvalidCalendar(
+            f"the UID has {len(uid.encode())} bytes, at most {MAX_INDEXED} are allowed",
+            line=parsed.line(objects[0].index),
+            condition=VALID_RESOURCE,
+        )
     instances: set[tuple[str, str] | None] = set()
     for component in objects:
         other = identity.uid(component)

@@ -17,6 +17,11 @@ WIDTH = 16
 """The octets of one span."""
 
 
+def are_spans(spans: bytes) -> bool:
+    """Whether these can be spans at all."""
+    return isinstance(spans, bytes) and len(spans) % WIDTH == 0
+
+
 def pack_spans(spans: Iterable[tuple[int, int]]) -> bytes:
     """`spans`, which are sorted, as `Facts` keeps them."""
     numbers = array("q", chain.from_iterable(spans))

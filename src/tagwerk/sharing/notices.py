@@ -52,6 +52,8 @@ class Notice:
     @classmethod
     def loads(cls, content: bytes) -> Notice:
         fields = json.loads(content)
+        # The first programs did not write it.
+        fields.setdefault("place", "")
         fields["components"] = tuple(fields["components"])
         return cls(**fields)
 

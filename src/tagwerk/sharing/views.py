@@ -9,6 +9,7 @@ own, and entity tags and sync tokens are the view's: they say nothing of what is
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -34,6 +35,8 @@ from tagwerk.store.engine import Transaction
 from tagwerk.store.objects import Candidate
 from tagwerk.store.personal import own_data, own_tag, own_tags
 from tagwerk.store.sync import Sight, changes_since, current_token
+
+log = logging.getLogger(__name__)
 
 _BATCH = 200
 
@@ -272,9 +275,9 @@ class View:
             shown = masked(_calendar(content), everything=busy)
             if shown is None:
                 return None
-            return serialize(shown if busy else seen(shown, Personal.loads(own))).encode()
+            return serialize(shown if busy else _seen(shown, own)).encode()
         if own:
-            return serialize(seen(_calendar(content), Personal.loads(own))).encode()
+            return serialize(_seen(_calendar(content), own)).encode()
         return without_alarms(content) if alarms else content
 
 
@@ -284,6 +287,15 @@ def view_of(binding: Binding, viewer: PrincipalId) -> View:
     # The owner's epoch is known to nobody else, so nobody can compute what a masked object's tag would be.
     salt = f"{binding.collection.epoch} {binding.id} {viewer if viewer != binding.principal else ''}"
     return View(binding.collection, binding.access, NOBODY if busy else viewer, salt)
+
+
+def _seen(calendar: Component, own: str) -> Component:
+    try:
+        return seen(calendar, Personal.loads(own))
+    except ValueError:
+        # The object is there all the same.
+        log.error("What somebody has of their own in an object cannot be read; `tagwerk check` names it.")
+        return seen(calendar, Personal())
 
 
 def _calendar(content: bytes) -> Component:

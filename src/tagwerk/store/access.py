@@ -21,6 +21,21 @@ REACHES = "(s.grantee_id = 0 OR s.grantee_id IN (SELECT id FROM circle))"
 """Of `share s`, whether it was given to somebody in the circle."""
 
 
+CIRCLES = (
+    "WITH RECURSIVE circles (member_id, group_id) AS (SELECT member_id, group_id FROM membership UNION"
+    " SELECT c.member_id, m.group_id FROM circles c JOIN membership m ON m.member_id = c.group_id) "
+)
+"""Everybody with every group that they are in, also by way of another group."""
+
+
+def reaches(principal: str) -> str:
+    """Of `share s`, beside `CIRCLES`, whether it was given to the principal in a column."""
+    return (
+        f"(s.grantee_id = 0 OR s.grantee_id = {principal} OR EXISTS (SELECT 1 FROM circles"
+        f" WHERE circles.member_id = {principal} AND circles.group_id = s.grantee_id))"
+    )
+
+
 def access_of(txn: Transaction, collection: CollectionId, principal: PrincipalId) -> Access | None:
     """The most that somebody was given of a collection which they do not own."""
     rows = txn.rows(

@@ -9,15 +9,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 
-from tagwerk.model import LEVELS, CollectionId, Kind, Status
-from tagwerk.store.engine import Row, Transaction
+from tagwerk.model import CollectionId
+from tagwerk.store.access import CIRCLES, reaches
+from tagwerk.store.collections import NOTIFICATIONS
+from tagwerk.store.engine import Transaction
+from tagwerk.store.objects import etag_of
+from tagwerk.store.orphans import orphans
+from tagwerk.store.personal import tag_of
 from tagwerk.store.schema import SCHEMA, meta
+from tagwerk.store.values import impossible
 
 _PLACE = (
     " LEFT JOIN principal p ON p.id = c.owner_id"
     " LEFT JOIN binding b ON b.collection_id = c.id AND b.principal_id = c.owner_id"
 )
-_NAMED = "COALESCE(p.name, '?'), COALESCE(b.name, '?')"
+_NAMED = "COALESCE(p.name, '-'), COALESCE(b.name, '-')"
+
+WITHOUT_NOTICES = (
+    "p.kind = 'person' AND NOT EXISTS (SELECT 1 FROM binding n WHERE n.principal_id = p.id"
+    f" AND n.name = '{NOTIFICATIONS}' AND n.status = 'accepted')"
+)
+"""Of `principal p`, whether nobody can tell them anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,9 @@ class StoredFacts:
     busy: int
     privacy: int
     alarms: bool
+    spans: bytes | None
+    spans_from: int
+    spans_until: int
     search: str
     repairs: tuple[str, ...]
     content: bytes | None
@@ -92,13 +107,14 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
     """Every object, collection by collection, read as it is asked for."""
     rows = txn.stream(
         f"SELECT {_NAMED}, c.kind, o.name, o.uid, o.component, o.etag, o.size, o.first_instant, o.last_instant,"
-        " o.floating, o.busy, o.privacy, o.alarms, o.search, o.repairs, o.content, c.id"
+        " o.floating, o.busy, o.privacy, o.alarms, o.spans, o.spans_from, o.spans_until, o.search, o.repairs,"
+        " o.content, c.id"
         f" FROM collection c JOIN object o ON o.collection_id = c.id{_PLACE}"
         " WHERE NOT o.removed AND c.kind <> 'notifications' ORDER BY c.id, o.modseq"
     )
     for row in rows:
         owner, collection, kind, name, uid, component, etag, size, first, last, floating, busy, *rest = row
-        privacy, alarms, search, repairs, content, collection_id = rest
+        privacy, alarms, spans, spans_from, spans_until, search, repairs, content, collection_id = rest
         yield StoredFacts(
             owner=owner,
             collection=collection,
@@ -114,6 +130,9 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
             busy=busy,
             privacy=privacy,
             alarms=bool(alarms),
+            spans=spans,
+            spans_from=spans_from,
+            spans_until=spans_until,
             search=search,
             repairs=tuple(repairs.split("\n")) if repairs else (),
             content=content,
@@ -121,27 +140,103 @@ def stored_facts(txn: Transaction) -> Iterator[StoredFacts]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A text or some bytes that were written by a layer above, and where, for a sentence.
+
+    `kind` is ``password``, ``app-password`` or ``link`` for a hash, ``property``, ``job``, ``personal``
+    or ``notice``.
+    """
+
+    kind: str
+    place: str
+    value: str | bytes
+
+
+def stored_texts(txn: Transaction) -> Iterator[Stored]:
+    """Everything that only those can read who wrote it, as it is asked for; objects are `stored_facts`."""
+    for kind, sql in _TEXTS:
+        for *parts, value in txn.stream(sql):
+            if value is not None:
+                yield Stored(kind or parts.pop(), "/".join(map(str, parts)), value)
+
+
+_TEXTS: tuple[tuple[str, str], ...] = (
+    (
+        "",
+        "SELECT COALESCE(p.name, '-'), c.id, c.kind, c.hash FROM credential c"
+        " LEFT JOIN principal p ON p.id = c.principal_id",
+    ),
+    (
+        "link",
+        f"SELECT {_NAMED}, l.id, l.password_hash FROM link l JOIN collection c ON c.id = l.collection_id{_PLACE}",
+    ),
+    (
+        "property",
+        f"SELECT {_NAMED}, r.object_name, r.name, r.value FROM property r"
+        f" JOIN collection c ON c.id = r.collection_id{_PLACE} WHERE r.value LIKE '%<%' OR r.value LIKE '%&%'",
+    ),
+    (
+        "property",
+        "SELECT COALESCE(p.name, '-'), r.name, r.value FROM principal_property r"
+        " LEFT JOIN principal p ON p.id = r.principal_id WHERE r.value LIKE '%<%' OR r.value LIKE '%&%'",
+    ),
+    ("job", "SELECT kind, id, payload FROM outbox"),
+    (
+        "personal",
+        f"SELECT {_NAMED}, r.object_name, r.principal_id, r.data FROM personal r"
+        f" JOIN collection c ON c.id = r.collection_id{_PLACE}",
+    ),
+    (
+        "notice",
+        f"SELECT {_NAMED}, o.name, o.content FROM object o JOIN collection c ON c.id = o.collection_id{_PLACE}"
+        " WHERE c.kind = 'notifications' AND NOT o.removed",
+    ),
+)
+
+
+def altered_own(txn: Transaction) -> Iterator[str]:
+    """The paths of objects in which what somebody has of their own is not what its tag says."""
+    rows = txn.stream(
+        f"SELECT {_NAMED}, r.object_name, r.tag, r.data FROM personal r"
+        f" JOIN collection c ON c.id = r.collection_id{_PLACE}"
+    )
+    for owner, collection, name, tag, data in rows:
+        if tag != tag_of(data):
+            yield f"{owner}/{collection}/{name}"
+
+
+def altered_objects(txn: Transaction) -> Iterator[str]:
+    """The paths of objects whose bytes are not those of their ETags."""
+    rows = txn.stream(
+        f"SELECT {_NAMED}, o.name, o.etag, o.content FROM object o JOIN collection c ON c.id = o.collection_id"
+        f"{_PLACE} WHERE NOT o.removed"
+    )
+    for owner, collection, name, etag, content in rows:
+        if content is None or etag_of(content) != etag:
+            yield f"{owner}/{collection}/{name}"
+
+
+def altered_versions(txn: Transaction) -> Iterator[str]:
+    """The same of earlier versions, with the numbers of the changes that ended them."""
+    rows = txn.stream(
+        f"SELECT {_NAMED}, v.name, v.modseq, v.etag, v.content FROM version v"
+        f" JOIN collection c ON c.id = v.collection_id{_PLACE}"
+    )
+    for owner, collection, name, modseq, etag, content in rows:
+        if content is None or etag_of(content) != etag:
+            yield f"{owner}/{collection}/{name} before change {modseq}"
+
+
 def misfits(txn: Transaction) -> list[str]:
     """What the rows say that cannot be true, as sentences."""
-    wrong = _schema(txn)
+    wrong = [*_schema(txn), *map(str, orphans(txn))]
     for sql, sentence in _QUESTIONS:
         wrong += [sentence.format(*row) for row in txn.rows(sql)]
     for name, addresses in txn.rows("SELECT name, addresses FROM principal"):
         if not _is_list_of_text(addresses):
             wrong.append(f"The addresses of the user {name} cannot be read.")
-    wrong += _unknown(txn, "kind", f"SELECT c.kind, {_NAMED} FROM collection c{_PLACE}", list(Kind))
-    wrong += _unknown(
-        txn,
-        "access in a share",
-        f"SELECT s.access, {_NAMED} FROM share s JOIN collection c ON c.id = s.collection_id{_PLACE}",
-        list(LEVELS),
-    )
-    wrong += _unknown(
-        txn,
-        "status",
-        "SELECT b.status, p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id",
-        list(Status),
-    )
+    wrong += impossible(txn)
     return wrong
 
 
@@ -172,9 +267,28 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "{0}/{1}/{2} was removed and still has its content.",
     ),
     (
-        "SELECT o.collection_id, COUNT(*) FROM object o LEFT JOIN collection c ON c.id = o.collection_id"
-        " WHERE c.id IS NULL GROUP BY o.collection_id",
-        "{1} objects belong to collection {0}, which does not exist.",
+        f"SELECT {_NAMED}, o.name FROM object o JOIN collection c ON c.id = o.collection_id{_PLACE}"
+        " WHERE o.removed AND (o.uid <> '' OR o.etag <> '' OR o.size <> 0 OR o.repairs <> '' OR o.spans IS NOT NULL"
+        " OR o.search <> '' OR o.alarms)",
+        "{0}/{1}/{2} was removed and something is still known about it.",
+    ),
+    (
+        f"SELECT {_NAMED}, o.name, o.hidden_modseq, c.modseq FROM object o JOIN collection c"
+        f" ON c.id = o.collection_id{_PLACE} WHERE o.hidden_modseq > c.modseq",
+        "{0}/{1}/{2} was hidden by change {3}, but the collection has counted to {4}.",
+    ),
+    (
+        f"SELECT {_NAMED}, r.object_name, r.modseq, c.modseq FROM personal r JOIN collection c"
+        f" ON c.id = r.collection_id{_PLACE} WHERE r.modseq > c.modseq OR r.modseq < 0",
+        "{0}/{1}/{2} has somebody's own change number {3}, but the collection has counted to {4}.",
+    ),
+    (
+        "SELECT epoch, COUNT(*) FROM collection WHERE epoch <> '' GROUP BY epoch HAVING COUNT(*) > 1",
+        "{1} collections have the epoch {0}.",
+    ),
+    (
+        f"SELECT p.name FROM principal p WHERE {WITHOUT_NOTICES}",
+        "{0} has no collection in which to be told something.",
     ),
     (
         f"SELECT {_NAMED}, c.min_modseq, c.modseq FROM collection c{_PLACE}"
@@ -190,10 +304,6 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
     (
         f"SELECT {_NAMED} FROM collection c{_PLACE} WHERE c.epoch = ''",
         "{0}/{1} has no epoch.",
-    ),
-    (
-        f"SELECT {_NAMED}, c.id FROM collection c{_PLACE} WHERE p.id IS NULL",
-        "Collection {2} belongs to nobody.",
     ),
     (
         f"SELECT {_NAMED}, c.id FROM collection c{_PLACE}"
@@ -216,15 +326,10 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "{0}/{1} was deleted and is in its owner's home all the same.",
     ),
     (
-        "SELECT COALESCE(p.name, '?'), c.id FROM collection c LEFT JOIN principal p ON p.id = c.owner_id"
+        "SELECT COALESCE(p.name, '-'), c.id FROM collection c LEFT JOIN principal p ON p.id = c.owner_id"
         " WHERE c.removed <> 0 AND NOT EXISTS (SELECT 1 FROM removed_binding r WHERE r.collection_id = c.id"
         " AND r.principal_id = c.owner_id)",
         "Collection {1} of {0} was deleted, and where it was is not known.",
-    ),
-    (
-        "SELECT p.name, b.name FROM binding b JOIN principal p ON p.id = b.principal_id"
-        " LEFT JOIN collection c ON c.id = b.collection_id WHERE c.id IS NULL",
-        "{0}/{1} leads to a collection that does not exist.",
     ),
     (
         "SELECT p.name, b.name, b.status FROM binding b JOIN principal p ON p.id = b.principal_id"
@@ -237,10 +342,17 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
         "{0}/{1} is shared with principal {2}, who does not exist.",
     ),
     (
-        f"SELECT {_NAMED}, g.name FROM binding x JOIN principal g ON g.id = x.principal_id"
+        f"SELECT {_NAMED}, r.name, r.binding_id FROM property r JOIN collection c ON c.id = r.collection_id{_PLACE}"
+        " WHERE r.binding_id <> 0 AND NOT EXISTS (SELECT 1 FROM binding y WHERE y.id = r.binding_id"
+        " AND y.collection_id = c.id) AND NOT EXISTS (SELECT 1 FROM removed_binding y WHERE y.id = r.binding_id"
+        " AND y.collection_id = c.id)",
+        "{0}/{1} has the property {2} for place {3}, which does not exist.",
+    ),
+    (
+        f"{CIRCLES}SELECT {_NAMED}, g.name FROM binding x JOIN principal g ON g.id = x.principal_id"
         f" JOIN collection c ON c.id = x.collection_id{_PLACE} WHERE x.principal_id <> c.owner_id"
-        " AND NOT EXISTS (SELECT 1 FROM share s WHERE s.collection_id = c.id)",
-        "{0}/{1} has a place in the home of {2}, but is shared with nobody.",
+        f" AND NOT EXISTS (SELECT 1 FROM share s WHERE s.collection_id = c.id AND {reaches('x.principal_id')})",
+        "{0}/{1} has a place in the home of {2}, whom no share of it reaches.",
     ),
     (
         f"SELECT {_NAMED}, r.object_name FROM personal r JOIN collection c ON c.id = r.collection_id{_PLACE}"
@@ -267,11 +379,6 @@ def _schema(txn: Transaction) -> list[str]:
     if not version.isdigit() or int(version) < SCHEMA:
         return [f"The schema version is {version!r}; this Tagwerk writes {SCHEMA}."]
     return []
-
-
-def _unknown(txn: Transaction, what: str, sql: str, known: list[str]) -> list[str]:
-    rows: Iterator[Row] = txn.rows(sql)
-    return [f"{owner}/{name} has the {what} {value!r}." for value, owner, name in rows if value not in known]
 
 
 def _is_list_of_text(text: str) -> bool:

@@ -96,13 +96,14 @@ def keep_version(
 ) -> None:
     """Remember an object as it is, before the change `modseq` ends that.
 
-    The caller counts its bytes with `next_modseq`.
+    The caller counts its bytes with `next_modseq`.  Where the clock was put back it began when it ends.
     """
     txn.later(
         "INSERT INTO version (collection_id, name, modseq, uid, component, etag, size, began, ended, how, by_id,"
-        " content) SELECT collection_id, name, ?, uid, component, etag, size, modified, ?, ?, ?, content FROM object"
+        " content) SELECT collection_id, name, ?, uid, component, etag, size,"
+        " CASE WHEN modified > ? THEN ? ELSE modified END, ?, ?, ?, content FROM object"
         " WHERE collection_id = ? AND name = ? AND NOT removed",
-        (modseq, now, how.value, by, collection, name),
+        (modseq, now, now, now, how.value, by, collection, name),
     )
 
 
@@ -114,8 +115,9 @@ def keep_all(txn: Transaction, collection: CollectionId, *, modseq: Modseq, now:
     return txn.execute(
         "INSERT INTO version (collection_id, name, modseq, uid, component, etag, size, began, ended, how, by_id,"
         " content) SELECT collection_id, name, ? + ROW_NUMBER() OVER (ORDER BY modseq), uid, component, etag, size,"
-        " modified, ?, ?, 0, content FROM object WHERE collection_id = ? AND NOT removed",
-        (modseq, now, How.REPLACED.value, collection),
+        " CASE WHEN modified > ? THEN ? ELSE modified END, ?, ?, 0, content FROM object"
+        " WHERE collection_id = ? AND NOT removed",
+        (modseq, now, now, now, How.REPLACED.value, collection),
     )
 
 
@@ -300,7 +302,12 @@ def put_place(txn: Transaction, collection: CollectionId, place: Place, *, name:
 
 
 def forget_places(txn: Transaction, collection: CollectionId) -> None:
-    """Forget where a collection was before it was put aside."""
+    """Forget where a collection was before it was put aside, and what was whose who have no place there again."""
+    txn.execute(
+        "DELETE FROM property WHERE collection_id = ? AND binding_id IN (SELECT r.id FROM removed_binding r"
+        " WHERE r.collection_id = ? AND NOT EXISTS (SELECT 1 FROM binding b WHERE b.id = r.id))",
+        (collection, collection),
+    )
     txn.execute("DELETE FROM removed_binding WHERE collection_id = ?", (collection,))
 
 

@@ -20,6 +20,7 @@ _ROW = (
 )
 _SIZE = _ROW.split(", ").index("size")
 _PRIVACY_OF_ROW = _ROW.split(", ").index("privacy")
+_CREATED = _ROW.split(", ").index("created")
 _ROW_MARKS = ", ".join("?" * len(_ROW.split(", ")))
 _HOLDS = "search LIKE ? ESCAPE '\\'"
 _NAME_OF_UID = "SELECT name FROM object WHERE collection_id = ? AND uid = ? AND NOT removed"
@@ -121,7 +122,8 @@ def replace_object(
     if existing and existing.uid != facts.uid:
         # What people have of their own is in the object, not under the name.
         txn.later("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (collection, name))
-    created = existing.created if existing else now
+    # The clock may have been put back.
+    created = min(existing.created, now) if existing else now
     _write(
         txn,
         (
@@ -257,7 +259,7 @@ def _place(txn: Transaction, row: Row, *, to: CollectionId, as_name: str, modseq
     other = txn.row(_NAME_OF_UID, (to, uid))
     if other and other[0] != as_name:
         raise UidConflict(uid, existing=other[0])
-    _write(txn, (to, as_name, *row[2:6], modseq, modseq, *row[8:12], now, *row[13:]))
+    _write(txn, (to, as_name, *row[2:6], modseq, modseq, *row[8:11], min(row[_CREATED], now), now, *row[13:]))
 
 
 def _copy_properties(

@@ -66,7 +66,7 @@ def put_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId, nam
     It is a change that only they see; it takes a number of the collection's counter, so that
     their other devices learn of it.  The caller holds the collection's row lock.
     """
-    tag = blake2b(data.encode(), digest_size=8).hexdigest() if data else ""
+    tag = tag_of(data)
     if own_tag(txn, viewer, collection, name) == tag:
         return False
     modseq = next_personal_modseq(txn, collection)
@@ -107,6 +107,11 @@ def move_own(
         " WHERE principal_id = ? AND collection_id = ? AND object_name = ?",
         (to, as_name, viewer, collection, name),
     )
+
+
+def tag_of(data: str) -> str:
+    """The tag of what somebody has of their own; "" for nothing."""
+    return blake2b(data.encode(), digest_size=8).hexdigest() if data else ""
 
 
 def forget_own(txn: Transaction, viewer: PrincipalId, collection: CollectionId) -> None:

@@ -25,6 +25,7 @@ from tagwerk.errors import ConfigurationError, DatabaseUnavailable, TagwerkError
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store import libpq
 from tagwerk.store.address import shown
+from tagwerk.store.catalog import lacks
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.timeline import follow
 from tagwerk.store.wire import Wire
@@ -385,8 +386,17 @@ class PostgresEngine:
                     " WHERE NOT convalidated AND connamespace = current_schema()::regnamespace"
                 )
             ]
-            row = txn.row("SELECT current_setting('fsync'), current_setting('full_page_writes')")
-        if row != ("on", "on"):
+            wrong += lacks(self.name, txn)
+            row = txn.row(
+                "SELECT current_setting('fsync'), current_setting('full_page_writes'),"
+                " current_setting('synchronous_commit')"
+            )
+        assert row is not None
+        if row[2] == "off":
+            wrong.append(
+                "PostgreSQL: synchronous_commit is off; a crash would lose changes that were answered."
+            )
+        if row[:2] != ("on", "on"):
             wrong.append(
                 "PostgreSQL: fsync or full_page_writes is off; a power cut would damage the database."
             )

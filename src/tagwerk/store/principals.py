@@ -14,6 +14,9 @@ from tagwerk.store.engine import Row, Transaction, new_id
 _COLUMNS = "id, name, kind, display_name, addresses, state, created, quota, accept"
 _P_COLUMNS = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
 _BY_NAME = f"SELECT {_COLUMNS} FROM principal WHERE name = ?"
+KINDS = ("person", "group", "room", "resource")
+STATES = ("active", "disabled")
+
 RESERVED = frozenset({"-", "public", "everybody"})
 """What begins the paths that belong to the server itself, and who is not one principal."""
 
@@ -295,8 +298,9 @@ def remove_principal(txn: Transaction, principal: PrincipalId) -> None:
     """Remove a principal with everything they own and were given."""
     txn.execute("DELETE FROM share WHERE grantee_id = ?", (principal,))
     txn.execute(
-        "DELETE FROM property WHERE binding_id IN (SELECT id FROM binding WHERE principal_id = ?)",
-        (principal,),
+        "DELETE FROM property WHERE binding_id IN (SELECT id FROM binding WHERE principal_id = ?"
+        " UNION ALL SELECT id FROM removed_binding WHERE principal_id = ?)",
+        (principal, principal),
     )
     if not txn.execute("DELETE FROM principal WHERE id = ?", (principal,)):
         raise NotFound("There is no such user.")
@@ -304,5 +308,13 @@ def remove_principal(txn: Transaction, principal: PrincipalId) -> None:
 
 def _principal(row: Row) -> Principal:
     return Principal(
-        PrincipalId(row[0]), row[1], row[2], row[3], tuple(json.loads(row[4])), row[5], row[6], row[7], row[8]
+        PrincipalId(row[0]), row[1], row[2], row[3], addresses_in(row[4]), row[5], row[6], row[7], row[8]
     )
+
+
+def addresses_in(text: str) -> tuple[str, ...]:
+    """The addresses of a principal as they are stored; none where that cannot be read, which `check` tells."""
+    try:
+        return tuple(json.loads(text))
+    except (ValueError, TypeError):
+        return ()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from tagwerk.model import NO_BINDING, BindingId, CollectionId, PrincipalId
+from tagwerk.errors import Refused
+from tagwerk.model import MAX_INDEXED, NO_BINDING, BindingId, CollectionId, PrincipalId
 from tagwerk.store.engine import Transaction
 
 _BATCH = 500
@@ -109,7 +110,11 @@ def set_collection_properties(
     binding: BindingId = NO_BINDING,
     object_name: str = "",
 ) -> None:
-    """Set the values that are given, remove those given as None."""
+    """Set the values that are given, remove those given as None.
+
+    Raises:
+        Refused: a name is too long.
+    """
     for name, value in changes.items():
         if value is None:
             txn.execute(
@@ -117,6 +122,7 @@ def set_collection_properties(
                 (collection, binding, object_name, name),
             )
         else:
+            _check_name(name)
             txn.execute(
                 "INSERT INTO property (collection_id, binding_id, object_name, name, value) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (collection_id, binding_id, object_name, name) DO UPDATE SET value = excluded.value",
@@ -159,15 +165,21 @@ def principal_properties(txn: Transaction, principal: PrincipalId) -> dict[str, 
 def set_principal_properties(
     txn: Transaction, principal: PrincipalId, changes: Mapping[str, str | None]
 ) -> None:
-    """Set the values that are given, remove those given as None."""
+    """Set the values that are given, remove those given as None; raises as `set_collection_properties` does."""
     for name, value in changes.items():
         if value is None:
             txn.execute(
                 "DELETE FROM principal_property WHERE principal_id = ? AND name = ?", (principal, name)
             )
         else:
+            _check_name(name)
             txn.execute(
                 "INSERT INTO principal_property (principal_id, name, value) VALUES (?, ?, ?)"
                 " ON CONFLICT (principal_id, name) DO UPDATE SET value = excluded.value",
                 (principal, name, value),
             )
+
+
+def _check_name(name: str) -> None:
+    if (size := len(name.encode())) > MAX_INDEXED:
+        raise Refused(f"The name of a property may have {MAX_INDEXED} bytes; this has {size}.")

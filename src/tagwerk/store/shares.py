@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from tagwerk.model import (
@@ -17,6 +16,7 @@ from tagwerk.store.access import CIRCLE, REACHES, delegated
 from tagwerk.store.collections import COLUMNS, bind, collection_of, is_taken
 from tagwerk.store.engine import Row, Transaction
 from tagwerk.store.personal import forget_own
+from tagwerk.store.principals import addresses_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _shares(txn: Transaction, sql: str, params: tuple[object, ...]) -> list[Shar
             row[5],
             row[6],
             row[7],
-            tuple(json.loads(row[8])),
+            addresses_in(row[8]),
             _status(row[6], row[9]),
         )
         for row in txn.rows(sql, params)

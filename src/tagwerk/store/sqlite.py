@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tagwerk.errors import ConfigurationError, DatabaseUnavailable, DiskFull, TagwerkError, Undone
 from tagwerk.model import CollectionId, Modseq
+from tagwerk.store.catalog import lacks
 from tagwerk.store.engine import Params, Row
 from tagwerk.store.queue import Queue
 
@@ -215,10 +216,8 @@ class SqliteEngine:
     def check(self) -> list[str]:
         with self.read() as txn:
             found = [str(row[0]) for row in txn.rows("PRAGMA integrity_check(100)")]
-            broken = list(txn.rows("PRAGMA foreign_key_check"))
-        wrong = [f"SQLite: {line}" for line in found if line != "ok"]
-        wrong += [f"SQLite: a row of {table} points to a missing row of {to}" for table, _, to, _ in broken]
-        return wrong
+            lacking = lacks(self.name, txn)
+        return [*(f"SQLite: {line}" for line in found if line != "ok"), *lacking]
 
     def seal(self) -> None:
         """Put everything into the one file, for a copy that is kept; nobody else may have it open."""

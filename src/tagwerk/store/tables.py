@@ -18,20 +18,33 @@ META = "meta"
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: a column that holds ids of the table `to`."""
+
+    column: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its columns; `key` are those of its primary key, `refers_to` the tables of its foreign keys."""
+    """A table with its columns; `key` are those of its primary key."""
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     flags: tuple[int, ...]
     """The positions of the columns that are true or false."""
-    refers_to: frozenset[str]
+    references: tuple[Reference, ...]
 
     @property
     def in_collection(self) -> bool:
         """Whether its rows belong to one collection each, go with it, and need nothing that is written after it."""
         return self.key[0] == "collection_id" and self.refers_to <= {"collection", "principal"}
+
+    @property
+    def refers_to(self) -> frozenset[str]:
+        """The tables of its foreign keys."""
+        return frozenset(reference.to for reference in self.references)
 
     @property
     def listed(self) -> str:
@@ -56,6 +69,10 @@ class Table:
         for position in self.flags:
             values[position] = bool(values[position])
         return tuple(values)
+
+    def key_of(self, row: Row) -> str:
+        """The key of a row, for a sentence."""
+        return ", ".join(f"{column} {row[self.place(column)]!r:.120}" for column in self.key)
 
     def place(self, column: str) -> int:
         """The position of a column."""
@@ -103,7 +120,7 @@ def _described(database: sqlite3.Connection, name: str) -> Table:
         tuple(each[1] for each in columns),
         tuple(column for _, column in key),
         tuple(position for position, each in enumerate(columns) if each[2].upper() == "BOOLEAN"),
-        frozenset(each[2] for each in database.execute(f"PRAGMA foreign_key_list({name})")),
+        tuple(Reference(each[3], each[2]) for each in database.execute(f"PRAGMA foreign_key_list({name})")),
     )
 
 

@@ -7,20 +7,25 @@ are, too.  So a transfer that was interrupted goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from tagwerk.errors import Conflict, NotFound
+from tagwerk.errors import Conflict, NotFound, Refused
 from tagwerk.model import CollectionId, Modseq
 from tagwerk.store.collections import new_epoch
 from tagwerk.store.engine import Engine, Row, Transaction, run
 from tagwerk.store.history import forget_places, keep_all, places_of, put_place, recount
+from tagwerk.store.orphans import refuse_orphans
+from tagwerk.store.revival import revive
 from tagwerk.store.schema import UNFINISHED, meta, set_meta
 from tagwerk.store.tables import Table, read_rows, table, tables
 
 _OWN_META = ("schema_version", "compatibility", UNFINISHED, "backup", "timeline")
 _BATCH = 200
+
+_MOST_INDEXED = 2600
+"""Bytes of a text that PostgreSQL certainly indexes: a third of a page, with the rest of the key."""
 
 Progress = Callable[[int], None]
 """Told how many rows more are there."""
@@ -41,10 +46,11 @@ def transfer(source: Engine, to: Engine, *, name: str, progress: Progress = lamb
     `name` says what the source is; a transfer that was interrupted goes on if it is the same.
 
     Raises:
-        Conflict: there is something else in `to`.
+        Conflict: there is something else in `to`, or rows of the source lead nowhere.
     """
-    run(to, lambda txn: _begin(txn, name))
     with source.read() as reading:
+        refuse_orphans(reading)
+        run(to, lambda txn: _begin(txn, name))
         for each in tables():
             if each.in_collection:
                 continue
@@ -83,8 +89,8 @@ def _transfer_table(reading: Transaction, to: Engine, each: Table, progress: Pro
         marks = " AND ".join(f"{column} = ?" for column in each.key)
         for key in gone:
             txn.execute(f"DELETE FROM {each.name} WHERE {marks}", key)
-        for batch in batches(rows):
-            txn.many(each.insert, batch)
+        for _ in write_rows(txn, each, rows):
+            pass
 
     run(to, write)
     progress(len(rows))
@@ -126,9 +132,7 @@ def _transfer_collection(reading: Transaction, txn: Transaction, row: Row) -> in
             moved += counted[0] if counted else 0
             continue
         txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (row[0],))
-        for batch in batches(read_rows(reading, each, " WHERE collection_id = ?", (row[0],))):
-            txn.many(each.insert, batch)
-            moved += len(batch)
+        moved += sum(write_rows(txn, each, read_rows(reading, each, " WHERE collection_id = ?", (row[0],))))
     return moved
 
 
@@ -136,6 +140,30 @@ def be_patient(txn: Transaction) -> None:
     """Let the statements of this transaction take as long as they need."""
     if txn.for_update:
         txn.execute("SET LOCAL statement_timeout = 0")
+
+
+def write_rows(txn: Transaction, of: Table, rows: Iterable[Row]) -> Iterator[int]:
+    """Write rows in the places of those with the same keys; how many, some at a time.
+
+    Raises:
+        Refused: one has a UID or a name that the database cannot index.
+    """
+    for batch in batches(rows):
+        if txn.for_update:
+            _expect_indexed(of, batch)
+        txn.many(of.insert, batch)
+        yield len(batch)
+
+
+def _expect_indexed(of: Table, rows: list[Row]) -> None:
+    indexed = [of.place(column) for column in of.columns if column in ("uid", "name")]
+    for row in rows:
+        for position in indexed:
+            if (size := len(row[position].encode())) > _MOST_INDEXED:
+                raise Refused(
+                    f"A row of {of.name} ({of.key_of(row)}) has a {of.columns[position]} of {size} bytes,"
+                    " which is longer than PostgreSQL can index."
+                )
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -147,6 +175,7 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = lambda _rows: None) -> None:
     """Put everything from a backup in the place of everything that is there; every history begins anew."""
+    refuse_orphans(backup)
     be_patient(txn)
     numbers: dict[int, int] = dict(txn.rows("SELECT id, modseq FROM collection"))
     for each in reversed(tables()):
@@ -159,9 +188,8 @@ def restore_all(backup: Transaction, txn: Transaction, *, progress: Progress = l
         rows: Iterable[Row] = read_rows(backup, each)
         if each.name == "collection":
             rows = [_begun_anew(row, numbers.get(row[0], 0)) for row in rows]
-        for batch in batches(rows):
-            txn.many(each.insert, batch)
-            progress(len(batch))
+        for written in write_rows(txn, each, rows):
+            progress(written)
     told(txn, [row[0] for row in txn.rows("SELECT id FROM collection")])
     for gone in numbers.keys() - {row[0] for row in txn.rows("SELECT id FROM collection")}:
         txn.changed(CollectionId(gone), Modseq(0))
@@ -174,12 +202,13 @@ def restore_user(
 
     Only `collection` if it is named.  Everything else stays: what the user has made since,
     the password, and who sees what; what was in them until `now` becomes their history.  A user
-    or a collection that is gone is made again, a user with their trash.  What somebody else
-    owns by now stays theirs.
+    or a collection that is gone is made again, a user with their trash and all that
+    `revive` finds.  What somebody else owns by now stays theirs.
 
     Raises:
         NotFound: the backup has no such user or collection.
     """
+    refuse_orphans(backup)
     be_patient(txn)
     found = backup.row("SELECT id FROM principal WHERE name = ?", (name,))
     if found is None:
@@ -213,17 +242,24 @@ def restore_user(
             restored.append(shown)
     if collection and not restored and not left:
         raise NotFound(f"In the backup {name} has no collection {collection!r}.")
-    if made_again and not collection:
-        _restore_trash(backup, txn, owner)
-    return Restored(restored, left)
+    lost = []
+    if made_again:
+        if not collection:
+            _restore_trash(backup, txn, owner)
+        lost = revive(backup, txn, owner, now=now)
+    return Restored(restored, left, lost)
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The names of the collections that were restored, and of those that were not, with who owns them now."""
+    """The names of the collections that were restored, and of those that were not, with who owns them now.
+
+    `lost` are sentences about what a user who is made again does not have any more.
+    """
 
     collections: list[str]
     left: list[tuple[str, str]]
+    lost: list[str]
 
 
 def _restore_trash(backup: Transaction, txn: Transaction, owner: int) -> None:
@@ -235,19 +271,14 @@ def _restore_trash(backup: Transaction, txn: Transaction, owner: int) -> None:
         # Its numbers may have been given to other changes after the backup, so its history begins anew.
         txn.many(collections.insert, [_begun_anew(row, 0)])
         for each in tables():
-            if not each.in_collection:
-                continue
-            where = " WHERE collection_id = ?"
-            if each.name == "removed_binding":
-                # Of the others some may be gone as well.
-                where += f" AND principal_id = {owner:d}"
-            for batch in batches(read_rows(backup, each, where, (row[0],))):
-                txn.many(each.insert, batch)
-        txn.execute(
-            "DELETE FROM share WHERE collection_id = ? AND grantee_id <> 0"
-            " AND NOT EXISTS (SELECT 1 FROM principal p WHERE p.id = share.grantee_id)",
-            (row[0],),
-        )
+            # Of the others some may be gone as well.
+            if each.in_collection and each.name != "share":
+                where = " WHERE collection_id = ?" + {
+                    "removed_binding": f" AND principal_id = {owner:d}",
+                    "property": " AND binding_id = 0",
+                }.get(each.name, "")
+                for batch in batches(read_rows(backup, each, where, (row[0],))):
+                    txn.many(each.insert, batch)
 
 
 def _restore_principal(backup: Transaction, txn: Transaction, owner: int, name: str) -> bool:
@@ -270,13 +301,20 @@ def _restore_collection(
     place = binding[columns.place("collection_id")]
     now = txn.row("SELECT modseq, known_from FROM collection WHERE id = ?" + txn.for_update, (place,))
     (row,) = read_rows(backup, collections, " WHERE id = ?", (place,))
-    kept = {"share", "removed_binding"}
+    kept = {"share", "removed_binding", "property"}
     number, known = 0, instant
     if now is not None:
         # What is replaced is not lost: it is what the objects were before.
         number, known = now
         number += keep_all(txn, CollectionId(place), modseq=Modseq(number), now=instant)
         kept.add("version")
+    before: dict[str, str] = dict(
+        txn.rows(
+            "SELECT r.object_name, o.uid FROM personal r JOIN object o ON o.collection_id = r.collection_id"
+            " AND o.name = r.object_name WHERE r.collection_id = ?",
+            (place,),
+        )
+    )
     row = _replaced(collections, _begun_anew(row, number), owner_id=owner, known_from=known)
     txn.many(collections.insert, [row])
     for each in tables():
@@ -285,15 +323,12 @@ def _restore_collection(
             txn.execute(f"DELETE FROM {each.name} WHERE collection_id = ?", (place,))
             for batch in batches(read_rows(backup, each, " WHERE collection_id = ?", (place,))):
                 txn.many(each.insert, batch)
-    txn.execute(
-        "DELETE FROM personal WHERE collection_id = ? AND NOT EXISTS (SELECT 1 FROM object o"
-        " WHERE o.collection_id = personal.collection_id AND o.name = personal.object_name AND NOT o.removed)",
-        (place,),
-    )
-    seen = txn.row("SELECT 1 FROM binding WHERE principal_id = ? AND collection_id = ?", (owner, place))
+    _forget_own_of_others(txn, place, before)
+    seen = txn.row("SELECT id FROM binding WHERE principal_id = ? AND collection_id = ?", (owner, place))
     if seen is None:
         name = _free_name(txn, owner, str(binding[columns.place("name")]))
         txn.many(columns.insert, [_replaced(columns, binding, principal_id=owner, name=name)])
+    _restore_properties(backup, txn, binding, own=seen[0] if seen else binding[columns.place("id")])
     for sharee in places_of(txn, CollectionId(place)):
         # It was in the trash; those who had it from its owner have it again.
         if sharee.principal != owner:
@@ -302,6 +337,35 @@ def _restore_collection(
     forget_places(txn, CollectionId(place))
     recount(txn, CollectionId(place))
     told(txn, [place])
+
+
+def _forget_own_of_others(txn: Transaction, place: int, before: Mapping[str, str]) -> None:
+    """What others have of their own goes with its object; `before` are the UIDs in which they had it."""
+    for name, uid in before.items():
+        if not txn.row(
+            "SELECT 1 FROM object WHERE collection_id = ? AND name = ? AND uid = ? AND NOT removed",
+            (place, name, uid),
+        ):
+            txn.execute("DELETE FROM personal WHERE collection_id = ? AND object_name = ?", (place, name))
+
+
+def _restore_properties(backup: Transaction, txn: Transaction, binding: Row, *, own: int) -> None:
+    """What counts for everybody, and what is the owner's, whose place is `own`; what is others' stays."""
+    columns, properties = table("binding"), table("property")
+    place, known = (binding[columns.place(column)] for column in ("collection_id", "id"))
+    where = " WHERE collection_id = ? AND binding_id IN (0, ?)"
+    txn.execute(f"DELETE FROM property{where}", (place, own))
+    for batch in batches(read_rows(backup, properties, where, (place, known))):
+        number = properties.place("binding_id")
+        txn.many(
+            properties.insert,
+            [_replaced(properties, row, binding_id=own if row[number] else 0) for row in batch],
+        )
+    txn.execute(
+        "DELETE FROM property WHERE collection_id = ? AND object_name <> '' AND NOT EXISTS (SELECT 1 FROM object o"
+        " WHERE o.collection_id = property.collection_id AND o.name = property.object_name AND NOT o.removed)",
+        (place,),
+    )
 
 
 def _free_name(txn: Transaction, owner: int, name: str) -> str:

@@ -14,7 +14,7 @@ from tagwerk.contentline import Component, Line, escape, fold
 from tagwerk.decoding import DecodingError, decode
 from tagwerk.errors import CARDDAV, InvalidCard
 from tagwerk.mending import BrokenText, Parsed
-from tagwerk.model import Facts, Upload
+from tagwerk.model import MAX_INDEXED, Facts, Upload
 from tagwerk.vcard import identity, quoted
 from tagwerk.vcard.grammar import GRAMMAR
 
@@ -51,6 +51,10 @@ def read(content: bytes, *, charset: str = "", uid: Callable[[], str] = str) -> 
     repairs += parsed.repairs
     card = _only_card(parsed)
     text = _with_name_and_uid(card, parsed, repairs, given=uid)
+    if (size := len(identity.uid(card).encode())) > MAX_INDEXED:
+        raise InvalidCard(
+            f"the UID has {size} bytes, at most {MAX_INDEXED} are allowed", line=parsed.line(card.index)
+        )
     facts = Facts(uid=identity.uid(card), component="VCARD", search=searchtext.gather(card))
     return Upload(text.encode() if repairs else content, facts, tuple(repairs))
 
