@@ -37,7 +37,18 @@ os.environ["TAGWERK_CONFIG"] = ""  # The file of the machine that the tests run 
 SQLITE_ONLY = {"clients", "interop"}
 """Folders whose tests are about programs; what these ask of a database is asked in `http` as well."""
 
+LONG = {"crash", "load", "migration", "test_doctor.py", "test_workers.py"}
+"""Folders and files of tests that start, end and move whole servers: together they take minutes."""
+
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what takes minutes to ``-m long``."""
+    for item in items:
+        if LONG.intersection(item.path.parts):
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session")

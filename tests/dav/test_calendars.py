@@ -446,7 +446,8 @@ def test_a_full_disk_is_told_in_the_log(
 
     assert (answer.status, answer.condition) == (507, "")
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert answer.sentence == caplog.records[0].getMessage()
+    assert str(world.store._path) in caplog.records[0].getMessage()
+    assert answer.sentence == "The disk of the server is full; try again later."
 
 
 def test_the_ctag_is_there_for_collections(dav: EngineDav, calendar: str, book: str) -> None:

@@ -18,18 +18,25 @@ RANGE = '<C:time-range start="20260201T000000Z" end="20260401T000000Z"/>'
 
 @pytest.fixture
 def damage(database):
-    """Run a statement on the server's database."""
+    """Run a statement on the server's database; a second one undoes it after the test, as others use it, too."""
 
-    def run(sql: str, *params: object) -> None:
+    undoing: list[tuple[str, tuple[object, ...]]] = []
+
+    def run(sql: str, *params: object, undo: str, of: object) -> None:
         with database.write() as txn:
             assert txn.execute(sql, params) == 1
+        undoing.append((undo, (of,)))
 
-    return run
+    yield run
+    with database.write() as txn:
+        for sql, params in undoing:
+            assert txn.execute(sql, params) == 1
 
 
 def test_an_event_whose_occurrences_cannot_be_read_is_found(dav, calendar, damage):
     dav.put(calendar + "a.ics", event("damaged-spans"))
-    damage("UPDATE object SET spans = ? WHERE uid = 'damaged-spans'", b"x")
+    undo = "UPDATE object SET spans = NULL WHERE uid = ?"
+    damage("UPDATE object SET spans = ? WHERE uid = 'damaged-spans'", b"x", undo=undo, of="damaged-spans")
 
     found = dav.query(calendar, f'<C:comp-filter name="VEVENT">{RANGE}</C:comp-filter>').multistatus()
     busy = dav.report(
@@ -53,7 +60,8 @@ def test_an_event_is_there_without_what_is_ones_own_if_that_cannot_be_read(
     seen = seen or f"/{account.user}/{name}-{owner}/"
     alarm = "BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:x\nTRIGGER:-PT5M\nEND:VALARM"
     account.put(seen + "a.ics", event("damaged-own", more=alarm))
-    damage("UPDATE personal SET data = 'garbage' WHERE principal_id = ?", bert.id)
+    undo = "DELETE FROM personal WHERE principal_id = ?"
+    damage("UPDATE personal SET data = 'garbage' WHERE principal_id = ?", bert.id, undo=undo, of=bert.id)
 
     answer = account.get(seen + "a.ics")
 
@@ -63,7 +71,8 @@ def test_an_event_is_there_without_what_is_ones_own_if_that_cannot_be_read(
 
 
 def test_somebody_whose_addresses_cannot_be_read_has_none(account, damage):
-    damage("UPDATE principal SET addresses = '{' WHERE name = ?", account.user)
+    undo = "UPDATE principal SET addresses = '[]' WHERE name = ?"
+    damage("UPDATE principal SET addresses = '{' WHERE name = ?", account.user, undo=undo, of=account.user)
 
     found = account.propfind(f"/{account.user}/", "{urn:ietf:params:xml:ns:caldav}calendar-user-address-set")
 

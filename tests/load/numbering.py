@@ -14,6 +14,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "contract"))
 
@@ -28,15 +29,13 @@ SEQUENCE = "wrong_numbers"
 DAWDLE = 0.01
 
 
-def right(txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0, kept: int = 0) -> Modseq:
-    number = next_modseq(txn, collection, now=now, grown=grown, kept=kept)
+def right(txn: Transaction, collection: CollectionId, **counted: Any) -> Modseq:
+    number = next_modseq(txn, collection, **counted)
     time.sleep(random.random() * DAWDLE)
     return number
 
 
-def from_a_sequence(
-    txn: Transaction, collection: CollectionId, *, now: int, grown: int = 0, kept: int = 0
-) -> Modseq:
+def from_a_sequence(txn: Transaction, collection: CollectionId, **counted: Any) -> Modseq:
     row = txn.row(f"SELECT nextval('{SEQUENCE}')")
     assert row is not None
     time.sleep(random.random() * DAWDLE)
