@@ -338,6 +338,9 @@ class PostgresEngine:
             connection.close()
         if not connection.closed:
             self._ending.append(connection)
+            if self._closed:
+                # In the meantime, by another thread.
+                self._forget_idle()
 
     def _forget_idle(self) -> None:
         with contextlib.suppress(IndexError):
