@@ -83,10 +83,6 @@ _STATEMENTS: tuple[tuple[str, str], ...] = (
         "{0} collections that were deleted by halves are there again.",
     ),
     (
-        "UPDATE object SET created = modified WHERE NOT removed AND created > modified",
-        "{0} objects were created when they were changed last, at the latest.",
-    ),
-    (
         "UPDATE version SET began = ended WHERE began > ended",
         "{0} earlier versions began when they ended, at the latest.",
     ),

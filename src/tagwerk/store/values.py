@@ -38,7 +38,6 @@ _ALLOWED: Final[tuple[tuple[str, str, Collection[object]], ...]] = (
 
 _CONDITIONS: Final = (
     ("principal", "quota < 0", "has a negative quota"),
-    ("object", "NOT removed AND created > modified", "was created after it was changed last"),
     ("object", "hidden_modseq < 0", "has a negative number"),
     ("version", "began > ended", "ended before it began"),
     ("version", "content IS NOT NULL AND LENGTH(content) <> size", "has another size than its content"),
